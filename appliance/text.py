@@ -39,7 +39,7 @@ def searchable(text: str) -> str:
 
 def _pairs(match: re.Match[str]) -> str:
     run = "".join(char for char in match.group() if not unicodedata.category(char).startswith("M"))
-    return " " + " ".join([run[i : i + 2] for i in range(len(run) - 1)] + run[-1:]) + " "
+    return " " + " ".join([*(run[i : i + 2] for i in range(len(run) - 1)), run[-1:]]) + " "
 
 
 @lru_cache(maxsize=20_000)

@@ -53,9 +53,7 @@ similarity_bands = Table(
     "similarity_bands",
     metadata,
     Column("band", BigInteger, primary_key=True, autoincrement=False),
-    Column(
-        "item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    ),
+    Column("item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Index("ix_similarity_bands_item_id", "item_id"),
     sqlite_with_rowid=False,
 )
@@ -64,9 +62,7 @@ similarity_bands = Table(
 notebook_sections = Table(
     "notebook_sections",
     metadata,
-    Column(
-        "item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    ),
+    Column("item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("path", String(512), nullable=False),
     Column("first_line", Integer, nullable=False),
     Column("last_line", Integer, nullable=False),
