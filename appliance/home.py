@@ -1,0 +1,50 @@
+"""Where a box's state lives. Standard library only: the command line needs it before anything heavy is loaded."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+CONFIG_FILE = "config.toml"
+DATABASE_FILE = "membox.db"
+NOTEBOOK_DIRECTORY = "notebook"
+
+
+def default_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """The home to use when none is named: `$MEMBOX_HOME`, else `membox` in the user's data directory."""
+    if given := environ.get("MEMBOX_HOME"):
+        return Path(given).expanduser().absolute()
+    return _user_data(environ) / "membox"
+
+
+def _user_data(environ: Mapping[str, str]) -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    base = environ.get("XDG_DATA_HOME", "")
+    # The XDG specification: a relative path is to be ignored.
+    return Path(base) if base.startswith("/") else Path.home() / ".local" / "share"
+
+
+def run_directory(home: Path) -> Path:
+    """What exists only while a daemon runs: lock, socket, owner key; and its log."""
+    return home / "run"
+
+
+def socket_path(home: Path) -> Path:
+    """The unix socket by which commands on this machine reach the daemon."""
+    return run_directory(home) / "membox.sock"
+
+
+def owner_key_path(home: Path) -> Path:
+    """The key of the running daemon that only the home's owner can read."""
+    return run_directory(home) / "owner.key"
+
+
+def lock_path(home: Path) -> Path:
+    """The file whose flock is the home's lease."""
+    return run_directory(home) / "lock"
+
+
+def log_path(home: Path) -> Path:
+    """What a detached daemon says."""
+    return run_directory(home) / "daemon.log"
