@@ -35,7 +35,6 @@ memory_items = Table(
     Column("type", String(8), nullable=False),
     Column("text", Text, nullable=False),
     Column("search_text", Text, nullable=False),
-    Column("audience", Text, nullable=False),  # who may see it, as words of the full-text index: see memory/audience.py
     Column("trust_level", String(16), nullable=False),
     Column("trust", Float, nullable=False),
     Column("confidence", Float, nullable=False),
@@ -179,4 +178,12 @@ job_runs = Table(
     Column("detail", Text),
     Index("ix_job_runs_job", "job", "started_at"),
     UniqueConstraint("job", "started_at"),
+)
+
+# Facts about the database itself, such as a scrub that is still due.
+box_state = Table(
+    "box_state",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
 )

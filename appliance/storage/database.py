@@ -1,0 +1,73 @@
+"""The store as everything above sees it: read a snapshot, write in one transaction, search words.
+
+Two dialects implement this class; SQLite is in `sqlite.py`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row
+
+
+class Database(ABC):
+    """A store of one box. Thread safe; its threads start when it is opened, never at import."""
+
+    backend: str
+
+    @abstractmethod
+    def read(self) -> AbstractContextManager[Connection]:
+        """A connection that sees one consistent snapshot and cannot write."""
+
+    @abstractmethod
+    def write[T](self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction and return its result once it is durable on disk.
+
+        Several callers may share a commit; each has its own savepoint, so what `work` raises undoes only its own
+        changes and is raised here. `work` must be short and must not call `read` or `write`.
+
+        Raises:
+            StorageFullError: the disk is full; nothing was written.
+            StorageError: the file is damaged or cannot be written.
+            UnavailableError: the store is closing.
+        """
+
+    @abstractmethod
+    def full_text(
+        self, conn: Connection, words: Sequence[str], visible: ColumnElement[bool], limit: int
+    ) -> list[Row[Any]]:
+        """The `limit` rows of `memory_items` that best match any of `words` (see `appliance.text`), best first.
+
+        `visible` is part of the query, so rows the caller may not see never crowd out those it may. Each row has
+        all columns of `memory_items` and `relevance`, larger is better.
+        """
+
+    @abstractmethod
+    def mark_for_scrub(self, conn: Connection) -> None:
+        """Remember, in this transaction, that something was forgotten: its words must leave the files."""
+
+    @abstractmethod
+    def scrub(self) -> None:
+        """Rewrite the full-text index without deleted words and empty the write-ahead log, now."""
+
+    @abstractmethod
+    def copy_to(self, target: Path) -> None:
+        """Write a consistent copy of the database to the new file `target`, while writes go on."""
+
+    @abstractmethod
+    def is_alive(self) -> bool:
+        """Whether writes are being served."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes the store takes on disk."""
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """Every fault a full integrity check finds; empty when the store is sound. Slow on a large store."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish what was accepted, then release the files."""

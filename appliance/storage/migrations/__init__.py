@@ -1,0 +1,1 @@
+"""Alembic migrations, one file a schema version; run as a module with the database file's path."""

@@ -1,0 +1,102 @@
+"""Opening a database file: is it sound, is it ours, is its schema one we know; migrate it when it is older."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+from appliance.errors import NotConfiguredError, StorageError, StorageFullError
+from appliance.storage.database import Database
+from appliance.storage.sqlite import SqliteDatabase
+
+_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+_DISK_FULL_MARK = "disk is full"
+
+
+def known_versions() -> list[str]:
+    """The schema versions this membox knows, oldest first; a migration's file name begins with its version."""
+    return sorted(path.name.split("_", 1)[0] for path in _MIGRATIONS.glob("[0-9]*_*.py"))
+
+
+def schema_version(path: Path) -> str | None:
+    """The schema version of the database file; None when there is no file or it is empty.
+
+    Raises:
+        StorageError: the file is not a readable database.
+        NotConfiguredError: it belongs to the existing system; `membox import brainstem` reads a copy.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    try:
+        conn = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if "alembic_version" in tables:
+                row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
+                return str(row[0]) if row else None
+        finally:
+            conn.close()
+    except sqlite3.DatabaseError as fault:
+        raise _damaged(path, str(fault)) from fault
+    if tables:
+        raise NotConfiguredError(
+            "foreign_database",
+            f"{path} is another program's database and is left alone. To take over a Brainstem store, run "
+            f"`membox import brainstem {path}`; else choose another path.",
+        )
+    return None
+
+
+def open_database(path: Path) -> Database:
+    """Open the box's database, creating or migrating it first where needed.
+
+    Raises:
+        StorageError: damaged, unwritable, or written by a newer membox; nothing was changed.
+        StorageFullError: no room to create or migrate it.
+    """
+    version, known = schema_version(path), known_versions()
+    if version is not None and version not in known:
+        raise StorageError(
+            "database_newer",
+            f"{path} was written by a newer membox (schema {version}; this one knows up to {known[-1]}). Install that "
+            "membox, or restore a mirror made before the upgrade with `membox backup restore`.",
+        )
+    if version is not None:
+        _check_sound(path)
+    if version != known[-1]:
+        migrate(path)
+    return SqliteDatabase(path)
+
+
+def migrate(path: Path) -> None:
+    """Bring the database file at `path` to the newest schema, in a child process: Alembic is large and used once."""
+    result = subprocess.run(
+        [sys.executable, "-m", "appliance.storage.migrations", str(path)], capture_output=True, text=True, check=False
+    )
+    if result.returncode == 0:
+        return
+    fault = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if _DISK_FULL_MARK in fault:
+        raise StorageFullError("disk_full", f"The disk is full; {path} was not changed. Free some space and try again.")
+    raise StorageError("migration_failed", f"{path} could not be brought to this membox's schema ({fault}).")
+
+
+def _check_sound(path: Path) -> None:
+    try:
+        conn = sqlite3.connect(path)
+        try:
+            fault = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finally:
+            conn.close()
+    except sqlite3.DatabaseError as error:
+        fault = str(error)
+    if fault != "ok":
+        raise _damaged(path, fault)
+
+
+def _damaged(path: Path, fault: str) -> StorageError:
+    return StorageError(
+        "database_damaged",
+        f"{path} is damaged ({fault}). It was left as it is: bring back a good copy with `membox backup restore "
+        "MIRROR --replace`.",
+    )

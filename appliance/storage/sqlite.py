@@ -1,0 +1,198 @@
+"""SQLite: write-ahead log, full durability, FTS5 kept in step by triggers, at most three readers."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    column,
+    create_engine,
+    event,
+    insert,
+    literal_column,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from appliance.errors import MemboxError, StorageError, StorageFullError
+from appliance.storage.database import Database
+from appliance.storage.schema import box_state, memory_items
+from appliance.storage.writer import Writer
+
+READERS = 3
+SCRUB_AFTER_SECONDS = 20.0  # "within a minute" (contract memory-api, Forget), many forgets share one
+_WAL_LIMIT_BYTES = 16 * 1024 * 1024
+
+_fts = table("memory_fts", column("rowid"))
+_relevance = literal_column("-bm25(memory_fts)").label("relevance")
+
+
+class SqliteDatabase(Database):
+    """A box's database file. Open it with `storage.open_database`, which checks and migrates it first."""
+
+    backend = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._scrub_at: float | None = None
+        self._readers = _engine(path, ("query_only = ON", "wal_autocheckpoint = 0"), QueuePool)
+        self._writing = _engine(path, ("secure_delete = ON", f"journal_size_limit = {_WAL_LIMIT_BYTES}"), StaticPool)
+        event.listen(self._writing, "begin", _begin_immediate)
+        self._writer = Writer(self._writing, _translate, self._upkeep)
+        with self.read() as conn:
+            if conn.execute(select(box_state.c.key).where(box_state.c.key == "scrub_due")).first():
+                self._scrub_at = time.monotonic() + SCRUB_AFTER_SECONDS
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        try:
+            with self._readers.connect() as conn:
+                yield conn
+        except DBAPIError as fault:
+            raise _translate(fault) from fault
+
+    def write[T](self, work: Callable[[Connection], T]) -> T:
+        return self._writer.submit(work)
+
+    def full_text(
+        self, conn: Connection, words: Sequence[str], visible: ColumnElement[bool], limit: int
+    ) -> list[Row[Any]]:
+        if not words:
+            return []
+        statement = (
+            select(memory_items, _relevance)
+            .select_from(_fts.join(memory_items, memory_items.c.id == _fts.c.rowid))
+            .where(literal_column("memory_fts").op("MATCH")(_match_any(words)), visible)
+            .order_by(_relevance.desc())
+            .limit(limit)
+        )
+        return list(conn.execute(statement).all())
+
+    def mark_for_scrub(self, conn: Connection) -> None:
+        conn.execute(insert(box_state).prefix_with("OR IGNORE"), {"key": "scrub_due", "value": "1"})
+        if self._scrub_at is None:
+            self._scrub_at = time.monotonic() + SCRUB_AFTER_SECONDS
+
+    def scrub(self) -> None:
+        self._writer.submit(self._scrub, outside=True)
+
+    def copy_to(self, target: Path) -> None:
+        source = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        copy = sqlite3.connect(target)
+        try:
+            source.backup(copy)  # in one step: a consistent snapshot, writers are not held up
+            copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as fault:
+            raise _translate(fault) from fault
+        finally:
+            copy.close()
+            source.close()
+
+    def is_alive(self) -> bool:
+        return self._writer.is_alive()
+
+    def size(self) -> int:
+        return sum(
+            part.stat().st_size for part in (self.path, self.path.with_name(self.path.name + "-wal")) if part.exists()
+        )
+
+    def check(self) -> list[str]:
+        return check_file(self.path)
+
+    def close(self) -> None:
+        self._readers.dispose()
+        self._writer.close()
+        self._writing.dispose()
+
+    def _upkeep(self, conn: Connection) -> None:
+        if self._scrub_at is not None and time.monotonic() >= self._scrub_at:
+            self._scrub(conn)
+
+    def _scrub(self, conn: Connection) -> None:
+        self._scrub_at = None
+        with conn.begin():
+            conn.execute(text("INSERT INTO memory_fts(memory_fts) VALUES ('optimize')"))
+            conn.execute(box_state.delete().where(box_state.c.key == "scrub_due"))
+        if _truncate_log(conn):
+            return
+        self._scrub_at = time.monotonic() + 1.0  # a reader still holds the log; its pages go next time
+        with conn.begin():
+            conn.execute(insert(box_state).prefix_with("OR IGNORE"), {"key": "scrub_due", "value": "1"})
+
+
+def check_file(path: Path) -> list[str]:
+    """Every fault of the database file at `path`: pages, foreign keys, and the full-text index against its rows."""
+    try:
+        conn = sqlite3.connect(path)
+    except sqlite3.Error as fault:
+        return [str(fault)]
+    try:
+        faults = [row[0] for row in conn.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        faults += [f"broken reference in {row[0]} row {row[1]}" for row in conn.execute("PRAGMA foreign_key_check")]
+        conn.execute("INSERT INTO memory_fts(memory_fts, rank) VALUES ('integrity-check', 1)")
+        conn.rollback()
+    except sqlite3.Error as fault:
+        return [str(fault)]
+    finally:
+        conn.close()
+    return faults
+
+
+def _engine(path: Path, pragmas: Sequence[str], pool: type[QueuePool] | type[StaticPool]) -> Engine:
+    sizes: dict[str, Any] = {"pool_size": READERS, "max_overflow": 0} if pool is QueuePool else {}
+    engine = create_engine(
+        f"sqlite:///{path}", poolclass=pool, connect_args={"check_same_thread": False, "timeout": 10}, **sizes
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # transactions are begun by SQLAlchemy's events, never by the driver
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -2000", "mmap_size = 0", *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+
+    if pool is QueuePool:
+
+        @event.listens_for(engine, "begin")
+        def begin(conn: Connection) -> None:
+            conn.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _begin_immediate(conn: Connection) -> None:
+    conn.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _truncate_log(conn: Connection) -> bool:
+    """Empty the write-ahead log; False when a reader was in the way."""
+    raw = conn.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    busy: int = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return busy == 0
+
+
+def _match_any(words: Sequence[str]) -> str:
+    """An FTS5 expression for any of `words`; one unsegmented character also matches pairs that begin with it."""
+    return " OR ".join(f'"{word}"*' if len(word) == 1 and not word.isascii() else f'"{word}"' for word in words)
+
+
+def _translate(fault: DBAPIError | sqlite3.Error) -> MemboxError:
+    origin = fault.orig if isinstance(fault, DBAPIError) else fault
+    code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StorageFullError("disk_full", "The disk is full; nothing was stored. Free some space and try again.")
+    return StorageError(
+        "storage_failed",
+        f"The database could not be used ({origin}). Run `membox doctor`; a mirror brings it back with "
+        "`membox backup restore`.",
+    )

@@ -1,0 +1,145 @@
+"""One thread that owns the only writing connection: group commit, a savepoint for each request.
+
+Requests that wait while a commit reaches the disk share the next one. A deferred transaction that reads and then
+writes would fail under contention whatever the busy timeout; here nothing contends.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from appliance.errors import UnavailableError
+
+GROUP_LIMIT = 64  # requests that share one commit
+_log = logging.getLogger(__name__)
+
+
+class _Request:
+    __slots__ = ("done", "error", "outside", "result", "work")
+
+    def __init__(self, work: Callable[[Connection], Any], outside: bool) -> None:
+        self.work = work
+        self.outside = outside  # wants to run between transactions: maintenance that cannot be inside one
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = threading.Event()
+
+
+class Writer:
+    """Runs submitted work one after the other on one connection of `engine`.
+
+    Args:
+        engine: connects to the store; its `begin` event opens the right kind of transaction.
+        translate: turns a database driver's error into one of ours.
+        idle: called with the connection when nothing has been asked for a second, outside any transaction.
+    """
+
+    def __init__(
+        self, engine: Engine, translate: Callable[[DBAPIError], Exception], idle: Callable[[Connection], None]
+    ) -> None:
+        self._engine = engine
+        self._translate = translate
+        self._idle = idle
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
+        self._thread.start()
+
+    def submit[T](self, work: Callable[[Connection], T], outside: bool = False) -> T:
+        """Run `work` and return its result after the commit; raise what it raised."""
+        if self._closing or not self._thread.is_alive():
+            raise UnavailableError("shutting_down", "The box is stopping; try again in a moment.")
+        request = _Request(work, outside)
+        self._requests.put(request)
+        while not request.done.wait(timeout=1.0):
+            if not self._thread.is_alive() and not request.done.is_set():
+                raise UnavailableError("shutting_down", "The box stopped before this was stored; send it again.")
+        if request.error is not None:
+            raise request.error
+        result: T = request.result
+        return result
+
+    def is_alive(self) -> bool:
+        """Whether the thread is there to take work."""
+        return self._thread.is_alive() and not self._closing
+
+    def close(self) -> None:
+        """Finish what was submitted and end the thread."""
+        self._closing = True
+        self._requests.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._engine.connect() as conn:
+            while True:
+                group = self._next_group(conn)
+                if group is None:
+                    return
+                outside = [request for request in group if request.outside]
+                inside = [request for request in group if not request.outside]
+                if inside:
+                    self._commit(conn, inside)
+                for request in outside:
+                    self._attempt(conn, request)
+                    request.done.set()
+
+    def _next_group(self, conn: Connection) -> list[_Request] | None:
+        while True:
+            try:
+                first = self._requests.get(timeout=1.0)
+                break
+            except queue.Empty:
+                self._rest(conn)
+        if first is None:
+            return None
+        group = [first]
+        while len(group) < GROUP_LIMIT:
+            try:
+                following = self._requests.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                self._requests.put(None)  # stop after this group
+                break
+            group.append(following)
+        return group
+
+    def _rest(self, conn: Connection) -> None:
+        try:
+            self._idle(conn)
+        except DBAPIError:
+            _log.exception("database upkeep failed; it is tried again")
+
+    def _commit(self, conn: Connection, group: list[_Request]) -> None:
+        try:
+            with conn.begin():
+                for request in group:
+                    self._attempt_in_savepoint(conn, request)
+        except DBAPIError as fault:
+            error = self._translate(fault)
+            for request in group:
+                request.error = request.error or error
+        finally:
+            for request in group:
+                request.done.set()
+
+    def _attempt_in_savepoint(self, conn: Connection, request: _Request) -> None:
+        savepoint = conn.begin_nested()
+        self._attempt(conn, request)
+        if request.error is None:
+            savepoint.commit()
+        else:
+            savepoint.rollback()  # raises when the driver already gave up the whole transaction: all are told
+
+    def _attempt(self, conn: Connection, request: _Request) -> None:
+        try:
+            request.result = request.work(conn)
+        except DBAPIError as fault:
+            request.error = self._translate(fault)
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that asked
+            request.error = error
