@@ -6,6 +6,13 @@ import shutil
 import pytest
 
 
+def pytest_configure() -> None:
+    """Keep a person's own box out of the tests: what their environment says of it is forgotten."""
+    for name in [name for name in os.environ if name.startswith(("MEMBOX_", "BRAINSTEM_"))]:
+        if name != "MEMBOX_CHROMIUM":
+            del os.environ[name]
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium: `$MEMBOX_CHROMIUM`, else the first of its names on PATH (as in .ci/browser)."""
