@@ -1,0 +1,1 @@
+"""Who may come in: keys for agents and devices, sign-in tickets and web sessions for people."""
