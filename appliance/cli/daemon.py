@@ -1,0 +1,135 @@
+"""`membox daemon start | stop | status | schedule | logs`: the box's service."""
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from appliance.cli.connect import Caller, pass_caller
+from appliance.cli.init import write_settings
+from appliance.cli.output import emit, examples, fields, json_option, shown, table, when
+from appliance.daemon import lifecycle
+from appliance.home import log_path
+from appliance.lease import Holder
+
+_FOLLOW_SECONDS = 0.3
+
+
+@click.group(epilog=examples("membox daemon start --detach", "membox daemon status", "membox daemon logs -f"))
+def daemon() -> None:
+    """Start, stop and watch the box's service on this machine."""
+
+
+@daemon.command(
+    epilog=examples("membox daemon start", "membox daemon start --detach", "membox daemon start --port 9000")
+)
+@click.option("--host", help="Listen here instead of daemon.web_ui_host; beyond 127.0.0.1 others can reach it.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Instead of daemon.web_ui_port; 0 takes a free one.")
+@click.option("--detach", is_flag=True, help="In the background; return when it serves.")
+@pass_caller
+def start(caller: Caller, host: str | None, port: int | None, detach: bool) -> None:
+    """Serve the box: web page, capture, REST, schedule.
+
+    In the foreground until Ctrl-C, as a service manager wants it; with --detach in the background. Sets the box up
+    first where there is none.
+    """
+    write_settings(caller.home)
+    if detach:
+        holder = lifecycle.start_detached(caller.home, host, port)
+        click.echo(f"membox serves {holder.url}, as process {holder.pid}; `membox daemon stop` ends it.")
+        return
+    from appliance.web.server import make_listeners
+
+    lifecycle.start(caller.home, make_listeners, host, port)
+
+
+@daemon.command(epilog=examples("membox daemon stop"))
+@pass_caller
+def stop(caller: Caller) -> None:
+    """Stop the daemon, once it has finished what it accepted."""
+    stopped = lifecycle.stop(caller.home)
+    click.echo("The daemon has stopped." if stopped else f"No daemon runs on {caller.home}.")
+
+
+@daemon.command(epilog=examples("membox daemon status", "membox daemon status --json"))
+@json_option
+@pass_caller
+def status(caller: Caller, as_json: bool) -> None:
+    """Show whether the daemon runs, and its jobs' last and next runs. Exit code 1 when it does not."""
+    holder = lifecycle.status(caller.home)
+    if holder is None:
+        emit(
+            {"running": False}, as_json, lambda: click.echo(f"No daemon runs on {caller.home}; `membox daemon start`.")
+        )
+        click.get_current_context().exit(1)
+    jobs = _jobs(caller) if holder.ready else []
+    answer = {"running": True, **asdict(holder), "jobs": jobs}
+
+    def plain() -> None:
+        _print_holder(holder)
+        click.echo()
+        _print_jobs(jobs)
+
+    emit(answer, as_json, plain)
+
+
+def _print_holder(holder: Holder) -> None:
+    state = "serving" if holder.ready else "starting or stopping"
+    since = when(int(holder.since * 1000))
+    fields([("state", state), ("address", holder.url), ("process", holder.pid), ("since", since)])
+
+
+@daemon.command(epilog=examples("membox daemon schedule", "membox daemon schedule --json"))
+@json_option
+@pass_caller
+def schedule(caller: Caller, as_json: bool) -> None:
+    """List the jobs: when each ran last, how it ended, when it runs next."""
+    jobs = _jobs(caller)
+    emit({"jobs": jobs}, as_json, lambda: _print_jobs(jobs))
+
+
+def _jobs(caller: Caller) -> list[dict[str, Any]]:
+    with caller.box() as box:
+        return list(box.get("/v1/schedule")["jobs"])
+
+
+def _print_jobs(jobs: list[dict[str, Any]]) -> None:
+    rows = [(job["name"], when(job["last_run"]), job["outcome"], when(job["next_run"])) for job in jobs]
+    table(("JOB", "LAST RUN", "OUTCOME", "NEXT RUN"), rows, "No job is set up.")
+
+
+@daemon.command(epilog=examples("membox daemon logs -n 50", "membox daemon logs -f"))
+@click.option(
+    "-n", "--lines", "count", type=click.IntRange(0), default=100, show_default=True, help="The last so many."
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on printing what comes; Ctrl-C ends it.")
+@pass_caller
+def logs(caller: Caller, count: int, follow: bool) -> None:
+    """Print what a detached daemon said. A daemon in the foreground or under systemd says it there."""
+    file = log_path(caller.home)
+    offset = file.stat().st_size if file.exists() else 0
+    said = lifecycle.logs(caller.home, count)
+    if not said and not follow:
+        click.echo(f"Nothing is logged in {file}; under systemd, `journalctl -u membox` has it.", err=True)
+    for line in said:
+        click.echo(shown(line))
+    if follow:
+        _follow(file, offset)
+
+
+def _follow(file: Path, offset: int) -> None:
+    """Print what is added to `file` after `offset`, from the start again when it was set aside for a new one."""
+    while True:
+        size = file.stat().st_size if file.exists() else 0
+        offset = 0 if size < offset else offset
+        if size > offset:
+            with file.open("rb") as source:
+                source.seek(offset)
+                added = source.read()
+            offset += len(added)
+            click.echo(shown(added.decode("utf-8", "replace")), nl=False)
+            sys.stdout.flush()
+        time.sleep(_FOLLOW_SECONDS)

@@ -1,0 +1,37 @@
+"""Text that a command takes in: from its arguments, or from standard input with `-`."""
+
+import sys
+
+import click
+
+from appliance.errors import InvalidError, TooLargeError
+
+
+def given_text(words: tuple[str, ...], limit: int) -> str:
+    """The text of a command's TEXT arguments: the words joined, or standard input for `-` and for none in a pipe.
+
+    Args:
+        words: the arguments, unquoted words included.
+        limit: how many bytes are read at most; what the box would refuse need not be sent.
+
+    Raises:
+        click.UsageError: no text, and nobody pipes one in.
+        TooLargeError, InvalidError: the input is over the limit, or no UTF-8.
+    """
+    if words == ("-",) or (not words and not sys.stdin.isatty()):
+        return _standard_input(limit)
+    if not words:
+        raise click.UsageError("Missing the text; write it behind the command, or `-` to read standard input.")
+    return " ".join(words)
+
+
+def _standard_input(limit: int) -> str:
+    data = sys.stdin.buffer.read(limit + 1)
+    if len(data) > limit:
+        raise TooLargeError("too_large", f"The input is over {limit // 1024} KiB, more than the box takes; split it.")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidError(
+            "not_utf8", f"The input is not UTF-8 text (byte {error.start}); convert it first, for instance with iconv."
+        ) from error

@@ -1,0 +1,1 @@
+"""How a program reaches a box: the transports, and the requests as methods."""

@@ -1,0 +1,276 @@
+"""The ways a request reaches a box: over HTTP, through the box's own socket, or straight into a WSGI application.
+
+All three take and give the same bytes, so everything above them is one code path. Standard library only: a note
+through the daemon must answer in under 150 ms (DESIGN, Decisions), the start of the interpreter included.
+"""
+
+import http.client
+import io
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from appliance.errors import NotConfiguredError, UnavailableError
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back: the HTTP status, the body as sent, and where a redirect points."""
+
+    status: int
+    body: bytes
+    location: str = ""
+
+
+class BrokenConnectionError(Exception):
+    """The connection ended before the answer; the request may or may not have been carried out."""
+
+
+class Transport(Protocol):
+    """One way to a box. `place` names the box in a sentence for a person."""
+
+    place: str
+
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
+        """Send one request and wait at most `seconds` for each part of its answer.
+
+        Raises:
+            BrokenConnectionError: the connection broke after it stood; safe to repeat only with an idempotency key.
+            UnavailableError: nothing answers there, or not in time.
+        """
+
+    def close(self) -> None:
+        """Give back what the transport holds."""
+
+
+class HttpTransport:
+    """A box elsewhere, by its address and a key."""
+
+    def __init__(self, url: str, key: str) -> None:
+        """Raises NotConfiguredError when `url` is no http(s) address or `key` cannot be one."""
+        self.place = url
+        self._secure, self._host, self._port, self._prefix = _parse_url(url)
+        self._credential = bearer(key)
+
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
+        """One request on a connection of its own (see `Transport`)."""
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=CONNECT_SECONDS)
+        return _exchange(
+            connection, self.place, method, self._prefix + path, body, {**headers, **self._credential}, seconds
+        )
+
+    def close(self) -> None:
+        """Nothing to give back: a connection lives for one request."""
+
+
+class UnixTransport:
+    """The daemon of a home on this machine, through its socket."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.place = f"the daemon at {path}"
+        self._path = path
+        self._credential = bearer(key)
+
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
+        """One request on a connection of its own (see `Transport`)."""
+        connection = _UnixConnection(self._path)
+        return _exchange(connection, self.place, method, path, body, {**headers, **self._credential}, seconds)
+
+    def close(self) -> None:
+        """Nothing to give back: a connection lives for one request."""
+
+
+class WsgiTransport:
+    """A box opened in this process: the same application, called directly at the door "local"."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], home: Path, close: Callable[[], None]) -> None:
+        self.place = f"the box at {home}"
+        self._app = app
+        self._close_box = close
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        seconds: float,  # noqa: ARG002 - the protocol's
+    ) -> Reply:
+        """One call of the application; it has no connection that could break or stall."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, fields: list[tuple[str, str]], *_: Any) -> None:
+            started.append((status, fields))
+
+        chunks = self._app(_environ(method, path, body or b"", headers), start_response)
+        try:
+            answer = b"".join(chunks)
+        finally:
+            if close := getattr(chunks, "close", None):
+                close()
+        status, fields = started[-1]
+        location = next((value for name, value in fields if name.lower() == "location"), "")
+        return Reply(int(status.split()[0]), answer, location)
+
+    def close(self) -> None:
+        """Close the box."""
+        self._close_box()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=CONNECT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = connect_unix(self._path, CONNECT_SECONDS)
+
+
+def connect_unix(path: Path, seconds: float) -> socket.socket:
+    """A connected stream socket at `path`, however long the path is; OSError when nobody listens there."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(seconds)
+    try:
+        sock.connect(str(path))
+    except OSError as error:
+        sock.close()
+        if "too long" not in str(error):
+            raise
+        return _connect_beside(path, seconds)
+    return sock
+
+
+def _connect_beside(path: Path, seconds: float) -> socket.socket:
+    """Through a descriptor of its directory: a socket's address may have 107 bytes only (Linux)."""
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(seconds)
+    try:
+        sock.connect(f"/proc/self/fd/{directory}/{path.name}")
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.close(directory)
+    return sock
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that carries `key`; none for an empty one. NotConfiguredError when it could not be a key."""
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise NotConfiguredError(
+            "bad_key", "That is not a key: it has spaces or unusual characters; copy it again (MEMBOX_API_KEY)."
+        )
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _parse_url(url: str) -> tuple[bool, str, int | None, str]:
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise NotConfiguredError(
+            "bad_url", f"MEMBOX_URL is {url!r}, which is no address of a box; write it like https://box.example.ts.net."
+        )
+    return parts.scheme == "https", parts.hostname, port, parts.path.rstrip("/")
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    place: str,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    seconds: float,
+) -> Reply:
+    """One request on a fresh connection, its faults told as errors of ours."""
+    try:
+        _connect(connection, place)
+        connection.sock.settimeout(seconds)
+        connection.request(method, path, body, dict(headers))
+        answer = connection.getresponse()
+        return Reply(answer.status, answer.read(), answer.getheader("Location") or "")
+    except TimeoutError as error:
+        raise UnavailableError(
+            "stalled", f"{_capital(place)} took the request but gave no answer within {seconds:g} s; see its log."
+        ) from error
+    except (ConnectionError, http.client.IncompleteRead, http.client.RemoteDisconnected) as error:
+        raise BrokenConnectionError(str(error)) from error
+    except (http.client.HTTPException, OSError) as error:
+        raise UnavailableError(
+            "no_box", f"What answers at {place} does not speak like a box ({error}); check the address."
+        ) from error
+    finally:
+        connection.close()
+
+
+def _connect(connection: http.client.HTTPConnection, place: str) -> None:
+    try:
+        connection.connect()
+    except TimeoutError as error:
+        raise UnavailableError(
+            "unreachable",
+            f"{_capital(place)} does not answer within {CONNECT_SECONDS:g} s; is it switched on, and this machine "
+            "on the same network?",
+        ) from error
+    except ConnectionRefusedError as error:
+        raise UnavailableError(
+            "unreachable", f"Nothing listens at {place}; is the daemon started there, and the port right?"
+        ) from error
+    except socket.gaierror as error:
+        raise UnavailableError(
+            "unreachable", f"There is no host of that name: {place}; check the address and the network."
+        ) from error
+    except OSError as error:
+        raise UnavailableError("unreachable", f"{_capital(place)} cannot be reached: {_reason(error)}.") from error
+
+
+def _reason(error: OSError) -> str:
+    return getattr(error, "verify_message", "") or error.strerror or str(error)
+
+
+def _capital(place: str) -> str:
+    return place[:1].upper() + place[1:] if place.startswith("the ") else place
+
+
+def _environ(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """The WSGI environment of a local request (PEP 3333)."""
+    where, _, query = path.partition("?")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(where, "latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "0",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "localhost",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": True,
+        "membox.door": "local",
+    }
+    for name, value in headers.items():
+        field = name.upper().replace("-", "_")
+        environ[field if field == "CONTENT_TYPE" else "HTTP_" + field] = value
+    return environ
