@@ -6,8 +6,9 @@ Scripts written without spaces are split here into overlapping pairs of characte
 """
 
 import re
-import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
+from unicodedata import category, combining, normalize
 
 # Han, kana, Hangul, Thai, Lao, Khmer, Myanmar: runs without reliable spaces.
 _RUN = re.compile(
@@ -32,14 +33,21 @@ def searchable(text: str) -> str:
 
     A run's last character is added alone, so that a one-character query finds it as a whole word or as a prefix.
     """
+    return _with_pairs(text, lambda run: [*_pairs(run), run[-1:]])
+
+
+def _with_pairs(text: str, split: Callable[[str], list[str]]) -> str:
     if text.isascii():
         return text
-    return _RUN.sub(_pairs, unicodedata.normalize("NFKC", text))
+    return _RUN.sub(lambda match: f" {' '.join(split(_without_marks(match.group())))} ", normalize("NFKC", text))
 
 
-def _pairs(match: re.Match[str]) -> str:
-    run = "".join(char for char in match.group() if not unicodedata.category(char).startswith("M"))
-    return " " + " ".join([*(run[i : i + 2] for i in range(len(run) - 1)), run[-1:]]) + " "
+def _without_marks(run: str) -> str:
+    return "".join(char for char in run if not category(char).startswith("M"))
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)]
 
 
 @lru_cache(maxsize=20_000)
@@ -47,8 +55,8 @@ def fold(word: str) -> str:
     """`word` without case and accents, as the index compares it."""
     if word.isascii():
         return word.lower()
-    decomposed = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    decomposed = normalize("NFKD", word.casefold())
+    return "".join(char for char in decomposed if not combining(char))
 
 
 def words(text: str) -> list[str]:
@@ -58,23 +66,14 @@ def words(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """The distinct words of a query that carry meaning, in order; all of them when it has only stop words."""
-    distinct = list(dict.fromkeys(words(text)))
+    asked = _with_pairs(text, lambda run: _pairs(run) or [run])
+    distinct = list(dict.fromkeys(fold(word) for word in _WORD.findall(asked)))
     return [word for word in distinct if word not in STOP_WORDS] or distinct
 
 
 def folded(text: str) -> str:
     """Case, space and punctuation removed: two texts that are equal after this say the same."""
-    return "".join(words_kept(text))
-
-
-def words_kept(text: str) -> list[str]:
-    """Folded words without splitting runs, for comparing whole texts."""
-    return [fold(word) for word in _WORD.findall(unicodedata.normalize("NFKC", text))]
-
-
-def is_unsegmented(char: str) -> bool:
-    """Whether `char` belongs to a script written without spaces."""
-    return _RUN.match(char) is not None
+    return "".join(fold(word) for word in _WORD.findall(normalize("NFKC", text)))
 
 
 def estimate_tokens(text: str) -> int:

@@ -1,0 +1,64 @@
+"""Answering a query: candidates → rank → pack, then what contradicts what (contract memory-api, Recall)."""
+
+import re
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_
+
+from appliance.memory.candidates import CandidateSource, Query
+from appliance.memory.conflicts import conflicts
+from appliance.memory.models import ExplainedItem, Filters, RecallAnswer, RecalledItem, RecallRequest
+from appliance.memory.pack import pack
+from appliance.memory.rank import Ranked, rank
+from appliance.memory.visibility import visible_to
+from appliance.storage.schema import memory_items
+from appliance.text import content_words
+
+MODEL_VERSION = "reranker-baseline-v1"
+MODEL_ROUTE = "active"
+_CANDIDATES = 60  # at least; three for each item asked for
+_LOCATION = re.compile(r"notebook:(?P<file>.+)#L(?P<line>\d+)-L\d+")
+
+
+def recall(conn: Connection, sources: Sequence[CandidateSource], request: RecallRequest, now: int) -> RecallAnswer:
+    """The items that best answer `request`, for a caller whose tenant and agent were checked."""
+    query = Query(request.query, content_words(request.query))
+    visible = and_(visible_to(request.tenant_id, request.agent_id, request.scope, now), _passes(request.filters))
+    limit = max(_CANDIDATES, 3 * request.budget.max_items)
+    # One source today. The next one (vectors) joins here: its rows are merged by id before they are ranked.
+    rows = [row for source in sources for row in source.find(conn, query, visible, limit)]
+    chosen, tokens = pack(rank(query, rows, now), request.budget)
+    return RecallAnswer(
+        items=[_explained(item) for item in chosen] if request.explain else [_plain(item) for item in chosen],
+        composed_tokens_estimate=tokens,
+        conflicts=conflicts([(item.row.memory_id, item.row.text) for item in chosen]),
+        trace_id=f"rec_{secrets.token_hex(8)}",
+        model_version=MODEL_VERSION,
+        model_route=MODEL_ROUTE,
+    )
+
+
+def _passes(filters: Filters) -> ColumnElement[bool]:
+    trusted = memory_items.c.trust >= filters.trust_min
+    return and_(trusted, memory_items.c.type.in_(filters.types)) if filters.types else trusted
+
+
+_FIELDS = ("memory_id", "type", "text", "confidence", "salience", "source_ref", "created_at")
+
+
+def _plain(item: Ranked) -> RecalledItem:
+    return RecalledItem.model_validate({field: getattr(item.row, field) for field in _FIELDS})
+
+
+def _explained(item: Ranked) -> ExplainedItem:
+    location = _LOCATION.fullmatch(item.row.source_ref or "")
+    return ExplainedItem.model_validate(
+        {field: getattr(item.row, field) for field in _FIELDS}
+        | {
+            "why": item.matched,
+            "file": location["file"] if location else None,
+            "line": int(location["line"]) if location else None,
+            "occurred_at": item.row.occurred_at,
+        }
+    )

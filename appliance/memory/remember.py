@@ -1,0 +1,152 @@
+"""Keeping new items: scores, near-duplicates, idempotency, all in one transaction (contract memory-api)."""
+
+import hashlib
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from appliance.errors import ConflictError
+from appliance.memory import scoring, similarity
+from appliance.memory.models import NewItem, RememberAnswer, RememberRequest, Scope
+from appliance.memory.quoting import is_recalled
+from appliance.memory.visibility import visible_to
+from appliance.storage.schema import idempotency, memory_items
+from appliance.text import content_words, searchable, words
+
+IDEMPOTENCY_MS = 24 * 3600 * 1000
+_OPERATION = "remember"
+
+
+class Remembering:
+    """One `remember` request, prepared outside the transaction so that the writer thread is held only to store it."""
+
+    def __init__(self, request: RememberRequest, now: int) -> None:
+        self._request, self._now = request, now
+        self._warnings: list[str] = []
+        self._rows: list[dict[str, Any]] = []
+        self._words: list[list[str]] = []
+        for position, item in enumerate(request.items):
+            text = item.text.strip()
+            if fault := _refusal(text):
+                self._warnings.append(f"rejected:{position}:{fault}")
+            else:
+                self._rows.append(new_row(request.tenant_id, request.agent_id, request.scope, item, text, now))
+                self._words.append(content_words(text))
+        self._sketches = [similarity.sketch(request.tenant_id, text_words) for text_words in self._words]
+        self._payload_hash = hashlib.sha256(request.model_dump_json(exclude={"idempotency_key"}).encode()).hexdigest()
+
+    def store(self, conn: Connection) -> RememberAnswer:
+        """Store the items, or give the first answer again when this key was used before.
+
+        Raises:
+            ConflictError: `idempotency_conflict`, the key was used for another payload within 24 hours.
+        """
+        if (replayed := self._replay(conn)) is not None:
+            return replayed
+        visible = visible_to(self._request.tenant_id, self._request.agent_id, Scope.TEAM, self._now)
+        similar = similarity.neighbours(conn, self._sketches, self._words, visible)
+        insert_items(conn, self._rows, self._sketches)
+        answer = RememberAnswer(
+            accepted=len(self._rows),
+            rejected=len(self._request.items) - len(self._rows),
+            memory_ids=[row["memory_id"] for row in self._rows],
+            warnings=self._warnings + list(dict.fromkeys(f"similar:{other}" for ids in similar for other in ids)),
+        )
+        self._keep(conn, answer)
+        return answer
+
+    def _replay(self, conn: Connection) -> RememberAnswer | None:
+        key = self._request.idempotency_key
+        if not key:
+            return None
+        purge_idempotency(conn, self._now - IDEMPOTENCY_MS)
+        row = conn.execute(
+            select(idempotency.c.payload_hash, idempotency.c.answer).where(
+                idempotency.c.tenant_id == self._request.tenant_id,
+                idempotency.c.agent_id == self._request.agent_id,
+                idempotency.c.operation == _OPERATION,
+                idempotency.c.key == key,
+            )
+        ).first()
+        if row is None:
+            return None
+        if row.payload_hash != self._payload_hash:
+            raise ConflictError(
+                "idempotency_conflict",
+                f"The idempotency key {key!r} was used for other items; use a new key for a new request.",
+            )
+        first = RememberAnswer.model_validate_json(row.answer)
+        return first.model_copy(update={"warnings": [*first.warnings, "idempotency_replay"]})
+
+    def _keep(self, conn: Connection, answer: RememberAnswer) -> None:
+        if not self._request.idempotency_key:
+            return
+        conn.execute(
+            insert(idempotency),
+            {
+                "tenant_id": self._request.tenant_id,
+                "agent_id": self._request.agent_id,
+                "operation": _OPERATION,
+                "key": self._request.idempotency_key,
+                "payload_hash": self._payload_hash,
+                "answer": answer.model_dump_json(),
+                "created_at": self._now,
+            },
+        )
+
+
+def _refusal(text: str) -> str | None:
+    if not text:
+        return "blank_text"
+    return "recalled_text" if is_recalled(text) else None
+
+
+def new_memory_id(now: int) -> str:
+    """An id that sorts by time, so that new rows land at the end of their index: `mem_` and 32 hex digits."""
+    return f"mem_{now:012x}{secrets.token_hex(10)}"
+
+
+def new_row(tenant_id: str, agent_id: str, scope: Scope, item: NewItem, text: str, now: int) -> dict[str, Any]:
+    """The `memory_items` row of a new item."""
+    salience, confidence = item.salience, item.confidence
+    if salience is None or confidence is None:
+        text_words = words(text)
+        salience = scoring.salience(item.type, text_words) if salience is None else salience
+        confidence = scoring.confidence(item.trust_level, text_words) if confidence is None else confidence
+    return {
+        "memory_id": new_memory_id(now),
+        "tenant_id": tenant_id,
+        "agent_id": agent_id,
+        "scope": scope.value,
+        "type": item.type.value,
+        "text": text,
+        "search_text": searchable(text),
+        "trust_level": item.trust_level.value,
+        "trust": scoring.TRUST[item.trust_level],
+        "confidence": confidence,
+        "salience": salience,
+        "source_ref": item.source_ref,
+        "created_at": now,
+        "occurred_at": item.occurred_at if item.occurred_at is not None else now,
+        "expires_at": item.expires_at,
+        "superseded_by": None,
+    }
+
+
+def insert_items(conn: Connection, rows: list[dict[str, Any]], sketches: list[list[int]]) -> list[int]:
+    """Insert item rows with their bands; their row ids, in order."""
+    if not rows:
+        return []
+    conn.execute(insert(memory_items), rows)
+    ids = [row["memory_id"] for row in rows]
+    found = conn.execute(select(memory_items.c.memory_id, memory_items.c.id).where(memory_items.c.memory_id.in_(ids)))
+    row_of = {memory_id: row_id for memory_id, row_id in found}
+    row_ids = [row_of[memory_id] for memory_id in ids]
+    similarity.store(conn, list(zip(row_ids, sketches, strict=True)))
+    return row_ids
+
+
+def purge_idempotency(conn: Connection, before: int) -> None:
+    """Drop remembered answers older than `before` (epoch ms)."""
+    conn.execute(delete(idempotency).where(idempotency.c.created_at < before))

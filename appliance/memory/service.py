@@ -1,0 +1,101 @@
+"""The memory as every door sees it: remember, recall, inspect, forget (contract memory-api)."""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import func, select
+
+from appliance.clock import Clock, to_ms
+from appliance.errors import ForbiddenError
+from appliance.memory import forget as forgetting
+from appliance.memory.candidates import CandidateSource, FullText
+from appliance.memory.models import (
+    ForgetAnswer,
+    ForgetRequest,
+    InspectAnswer,
+    InspectRequest,
+    RecallAnswer,
+    RecallRequest,
+    RememberAnswer,
+    RememberRequest,
+    Scope,
+)
+from appliance.memory.recall import recall
+from appliance.memory.remember import IDEMPOTENCY_MS, Remembering, purge_idempotency
+from appliance.memory.visibility import alive, visible_to
+from appliance.principal import Principal, Role
+from appliance.storage import Database
+from appliance.storage.schema import memory_items
+
+ForgetSection = Callable[[str, str], bool]  # (memory id, who) -> whether it was a notebook section, now removed
+
+
+class Memory:
+    """One store of items for every tenant; each call checks what its caller may do, then does it in one transaction.
+
+    Args:
+        database: where items are.
+        clock: the time, for expiry and recency.
+        forget_section: removes a notebook section from its file when an item is one; set by `box.py`.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._sources: Sequence[CandidateSource] = [FullText(database)]
+        self.forget_section: ForgetSection = lambda _memory_id, _author: False
+
+    def remember(self, who: Principal, request: RememberRequest) -> RememberAnswer:
+        """Store items; they are durable and recallable when this returns.
+
+        Raises:
+            ForbiddenError: another tenant or agent, a role below writer, or scope global without admin.
+            ConflictError: the idempotency key was used for other items.
+        """
+        caller = who.acting_as(request.tenant_id, request.agent_id, Role.WRITER)
+        if request.scope is Scope.GLOBAL and caller.role is not Role.ADMIN:
+            raise ForbiddenError("global_scope_requires_admin")
+        return self._database.write(Remembering(request, self._now()).store)
+
+    def recall(self, who: Principal, request: RecallRequest) -> RecallAnswer:
+        """The items that answer a query, within the caller's budget and sight; raises ForbiddenError."""
+        who.acting_as(request.tenant_id, request.agent_id, Role.READER)
+        with self._database.read() as conn:
+            return recall(conn, self._sources, request, self._now())
+
+    def inspect(self, who: Principal, memory_id: str, request: InspectRequest) -> InspectAnswer:
+        """One item whole; raises ForbiddenError, or NotFoundError for what the caller may not see."""
+        who.acting_as(request.tenant_id, request.agent_id, Role.READER)
+        visible = visible_to(request.tenant_id, request.agent_id, request.scope, self._now())
+        with self._database.read() as conn:
+            row = conn.execute(select(memory_items).where(memory_items.c.memory_id == memory_id, visible)).first()
+        if row is None:
+            raise forgetting.not_found()
+        return InspectAnswer.model_validate(dict(row._mapping))
+
+    def forget(self, who: Principal, memory_id: str, request: ForgetRequest) -> ForgetAnswer:
+        """Delete an item for good; a notebook section goes from its file, archive and past versions too.
+
+        Raises:
+            ForbiddenError: another tenant or agent, a role below writer, or a writer and another's item.
+            NotFoundError: no such item, or none the caller may know of; also the second time.
+        """
+        caller = who.acting_as(request.tenant_id, request.agent_id, Role.WRITER)
+        now = self._now()
+        with self._database.read() as conn:
+            forgetting.may_forget(conn, caller, memory_id, now)
+        if not self.forget_section(memory_id, caller.agent_id):
+            self._database.write(lambda conn: forgetting.forget(conn, self._database, caller, memory_id, now))
+        return ForgetAnswer(memory_id=memory_id, deleted=True)
+
+    def count(self) -> int:
+        """How many live items there are, of all tenants; for the owner's status page."""
+        with self._database.read() as conn:
+            statement = select(func.count()).select_from(memory_items).where(alive(self._now()))
+            return int(conn.execute(statement).scalar_one())
+
+    def purge(self) -> None:
+        """Drop what nobody needs any more: remembered answers older than their 24 hours."""
+        before = self._now() - IDEMPOTENCY_MS
+        self._database.write(lambda conn: purge_idempotency(conn, before))
+
+    def _now(self) -> int:
+        return to_ms(self._clock())

@@ -1,0 +1,23 @@
+"""Who sees which items (contract memory-api, Visibility), as a condition of the query itself."""
+
+from sqlalchemy import ColumnElement, and_, or_
+
+from appliance.memory.models import Scope
+from appliance.storage.schema import memory_items
+
+_c = memory_items.c
+
+
+def visible_to(tenant_id: str, agent_id: str, scope: Scope, now: int) -> ColumnElement[bool]:
+    """Live items of the tenant: the agent's own private ones, global ones, and the team's unless `scope` is private."""
+    shared = [Scope.GLOBAL] if scope is Scope.PRIVATE else [Scope.GLOBAL, Scope.TEAM]
+    return and_(
+        _c.tenant_id == tenant_id,
+        or_(_c.scope.in_(shared), and_(_c.scope == Scope.PRIVATE, _c.agent_id == agent_id)),
+        alive(now),
+    )
+
+
+def alive(now: int) -> ColumnElement[bool]:
+    """Neither expired at `now` (epoch ms) nor superseded."""
+    return and_(or_(_c.expires_at.is_(None), _c.expires_at > now), _c.superseded_by.is_(None))
