@@ -1,0 +1,63 @@
+"""The composition root: one box from one home, its parts introduced to each other here and nowhere else."""
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance.access import Access
+from appliance.backup import Backup
+from appliance.clock import Clock, system_clock
+from appliance.config import Config, load_config
+from appliance.home import NOTEBOOK_DIRECTORY
+from appliance.memory import Memory, NotebookSections
+from appliance.notebook import Notebook
+from appliance.notebook.materialise import write_notebook
+from appliance.storage import Database, open_database
+
+
+@dataclass(frozen=True)
+class Box:
+    """An open box. Whoever opens it holds the home's lease (`appliance.lease`), and closes it."""
+
+    home: Path
+    config: Config
+    clock: Clock
+    database: Database
+    access: Access
+    memory: Memory
+    notebook: Notebook
+    backup: Backup
+    _at_end: ExitStack = field(repr=False)
+
+    def close(self) -> None:
+        """Finish what was accepted and release the files."""
+        self._at_end.close()
+
+
+def open_box(home: Path, clock: Clock = system_clock) -> Box:
+    """Open the box of `home`, bringing its database to the newest schema and its notebook in step.
+
+    Raises:
+        NotConfiguredError: a setting is wrong, or the database is another program's.
+        StorageError: the database is damaged, or from a newer membox.
+        StorageFullError: no room on the disk.
+    """
+    config = load_config(home)
+    with ExitStack() as at_end:
+        database = open_database(_database_path(config, at_end))
+        at_end.callback(database.close)
+        access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
+        memory = Memory(database, clock)
+        sections = NotebookSections(config.core.tenant, clock)
+        notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, config.core.timezone, clock)
+        memory.forget_section = notebook.forget_item
+        notebook.settle()
+        backup = Backup(home, database, clock, write_notebook)
+        return Box(home, config, clock, database, access, memory, notebook, backup, at_end.pop_all())
+
+
+def _database_path(config: Config, at_end: ExitStack) -> Path:
+    if config.store.backend != "inmemory":
+        return config.database_path
+    return Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="membox-"))) / "membox.db"
