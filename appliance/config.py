@@ -4,7 +4,6 @@ configuration; contract memory-api, Environment). A wrong one is refused with on
 
 import json
 import os
-import sqlite3
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -369,25 +368,3 @@ def _check(config: Config, source: str) -> None:
             f"{source}: daemon.backup_mirror_path = {mirror} lies inside the home {config.home}, and would be lost "
             "with it; choose another disk or machine.",
         )
-    if config.store.backend == "sqlite" and is_foreign_database(config.database_path):
-        raise NotConfiguredError(
-            "foreign_database",
-            f"{config.database_path} is the database of another system and is left untouched: take its contents over "
-            "with `membox import brainstem`, and name another path.",
-        )
-
-
-def is_foreign_database(path: Path) -> bool:
-    """Whether `path` is an SQLite file with tables, none of them membox's. Reads the file only, writes nothing."""
-    if not path.is_file():
-        return False
-    try:
-        # immutable: no lock, no -shm file beside somebody else's database.
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        try:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        finally:
-            connection.close()
-    except sqlite3.Error:
-        return False  # not a database, or damaged: opening it says so
-    return bool(tables - {"alembic_version", "sqlite_sequence"}) and "document_versions" not in tables

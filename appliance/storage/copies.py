@@ -1,0 +1,55 @@
+"""Reading a copy of the database that nobody has open: what it holds, and whether it is sound. Nothing is written."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.storage import schema
+
+# What a box writes about its own upkeep, mirroring included, is no change worth a new copy.
+_UPKEEP = {"job_runs"}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    # immutable: also on a read-only disk, and no -shm file beside the copy.
+    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+def faults_of(path: Path) -> list[str]:
+    """What is wrong with the copy's pages and references; empty when it is sound."""
+    try:
+        with _opened(path) as conn:
+            faults = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+            return faults + [f"broken reference in {row[0]}" for row in conn.execute("PRAGMA foreign_key_check")]
+    except sqlite3.Error as fault:
+        return [str(fault)]
+
+
+def content_digest(path: Path) -> str:
+    """A hash of every row that matters, independent of how the pages lie; two copies with the same say the same."""
+    digest = hashlib.sha256()
+    with _opened(path) as conn:
+        for table in sorted(schema.metadata.tables.values(), key=lambda table: table.name):
+            if table.name not in _UPKEEP:
+                digest.update(f"\n{table.name}\n".encode())
+                order = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+                for row in conn.execute(f'SELECT * FROM "{table.name}" ORDER BY {order}'):  # noqa: S608 - our own names
+                    digest.update(repr(row).encode())
+    return digest.hexdigest()
+
+
+def counts(path: Path) -> dict[str, int]:
+    """How many memory items, documents and versions the copy holds."""
+    tables = {"items": schema.memory_items, "documents": schema.documents, "versions": schema.document_versions}
+    with _opened(path) as conn:
+        return {
+            name: int(conn.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0])  # noqa: S608 - our own names
+            for name, table in tables.items()
+        }
