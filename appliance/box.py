@@ -14,6 +14,7 @@ from appliance.memory import Memory, NotebookSections
 from appliance.notebook import Notebook
 from appliance.notebook.materialise import write_notebook
 from appliance.storage import Database, open_database
+from appliance.storage.opening import known_versions, schema_version
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,31 @@ def open_box(home: Path, clock: Clock = system_clock) -> Box:
         notebook.settle()
         backup = Backup(home, database, clock, write_notebook)
         return Box(home, config, clock, database, access, memory, notebook, backup, at_end.pop_all())
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The schema of a home's database: the file, its version (None: not made yet), and the newest known here."""
+
+    path: str
+    version: str | None
+    newest: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there is nothing to upgrade."""
+        return self.version == self.newest
+
+
+def schema_of(home: Path) -> Schema:
+    """Look at the schema of `home`'s database without opening the box; changes nothing.
+
+    Raises:
+        NotConfiguredError: a setting is wrong, or the database is another program's.
+        StorageError: it is no readable database.
+    """
+    path = load_config(home).database_path
+    return Schema(str(path), schema_version(path), known_versions()[-1])
 
 
 def _database_path(config: Config, at_end: ExitStack) -> Path:

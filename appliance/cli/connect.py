@@ -89,9 +89,12 @@ def open_in_process(home: Path, wait: float) -> Transport:
     """
     held = lease.Lease.acquire(home, lease.COMMAND, wait)
     try:
+        import logging
+
         from appliance.box import open_box
         from appliance.web.app import make_app
 
+        logging.getLogger("appliance").setLevel(logging.ERROR)  # what is expected is told as one sentence
         box = open_box(home)
     except BaseException:
         held.release()

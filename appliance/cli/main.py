@@ -37,7 +37,7 @@ _PLACES = {
     "health": Place("appliance.cli.status:health", "Ask a box whether it is alive.", _CARE),
     "backup": Place("appliance.cli.backup:backup", "Mirror the box, verify copies, restore from one.", _CARE),
     "db": Place("appliance.cli.db:db", "Show and upgrade the database's schema.", _CARE),
-    "init-sqlite": Place("appliance.cli.db:init_sqlite", "", _CARE),
+    "init-sqlite": Place("appliance.cli.db:upgrade", "", _CARE),
 }
 
 

@@ -202,9 +202,10 @@ def forget(caller: Caller, range_: str, yes: bool, as_json: bool) -> None:
     """
     path, first, last = parse_range(range_)
     with caller.box() as box:
+        request = {"path": path, "first_line": first, "last_line": last}
         if not yes:
-            _confirm_forgetting(box, path, first, last)
-        answer = box.post("/v1/notebook/forget", {"path": path, "first_line": first, "last_line": last})
+            request["base_version"] = _confirm_forgetting(box, path, first, last)
+        answer = box.post("/v1/notebook/forget", request)
     count = counted(last - first + 1, "line")
     emit(answer, as_json, lambda: click.echo(f"Forgotten: {count} of {shown(path)}, in every version of it."))
 
@@ -221,9 +222,12 @@ def parse_range(text: str) -> tuple[str, int, int]:
     return match[1], first, last
 
 
-def _confirm_forgetting(box: BoxClient, path: str, first: int, last: int) -> None:
-    wanted = box.get("/v1/notebook/document", path=path)["text"].split("\n")[first - 1 : last]
+def _confirm_forgetting(box: BoxClient, path: str, first: int, last: int) -> int:
+    """Show the lines and ask; the version they were shown in, so that no others are forgotten in their place."""
+    document = box.get("/v1/notebook/document", path=path)
+    wanted = document["text"].split("\n")[first - 1 : last]
     if len(wanted) < last - first + 1:
         raise InvalidError("no_such_lines", f"{path} has no line {last}; `membox memory lines {path}` numbers them.")
     click.echo(quote("\n".join(wanted)), err=True)
     click.confirm("Delete this for good, from every version?", abort=True, err=True)
+    return int(document["version"])

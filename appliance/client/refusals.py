@@ -7,6 +7,7 @@ from appliance.errors import (
     ForbiddenError,
     InvalidError,
     MemboxError,
+    NotConfiguredError,
     NotFoundError,
     StorageError,
     StorageFullError,
@@ -28,6 +29,9 @@ _CLASSES: dict[int, type[MemboxError]] = {
     503: UnavailableError,
     507: StorageFullError,
 }
+
+# Words that name a setting which is missing or wrong, whatever status they come with.
+_SETTINGS = frozenset({"no_mirror", "bad_config"})
 
 # What a word of the contract (memory-api, Errors) means to the person at the terminal, and what to do.
 _SENTENCES = {
@@ -62,6 +66,8 @@ def refusal(status: int, answer: dict[str, Any] | None, place: str, location: st
         return InvalidError("invalid", _fields(said), answer)
     word = str(said)
     sentence = str(answer.get("message") or _SENTENCES.get(word) or _plain(status, word))
+    if word in _SETTINGS:
+        return NotConfiguredError(word, sentence, answer)
     return _CLASSES.get(status, StorageError if status >= 500 else InvalidError)(word, sentence, answer)
 
 
@@ -75,14 +81,21 @@ def _no_box(status: int, place: str, location: str) -> UnavailableError:
 
 def _fields(faults: list[Any]) -> str:
     """A 422's list of faults in one sentence, the request's own field names kept."""
-    return "The box refuses this: " + "; ".join(_fault(fault) for fault in faults) + "."
+    told = [_fault(fault) for fault in faults]
+    if len(told) == 1 and not _where(faults[0]):
+        return told[0] + "."
+    return f"The box refuses this: {'; '.join(told)}."
 
 
 def _fault(fault: Any) -> str:
-    if not isinstance(fault, dict):
-        return str(fault)
-    where = ".".join(str(part) for part in fault.get("loc", ()) if part not in ("body", "query", "path"))
-    return f"{where}: {fault.get('msg', 'wrong')}" if where else str(fault.get("msg", "wrong"))
+    said = str(fault.get("msg", "wrong") if isinstance(fault, dict) else fault).rstrip(".")
+    return f"{where}: {said}" if (where := _where(fault)) else said
+
+
+def _where(fault: Any) -> str:
+    """The field a fault is about, without the part of the request it stood in."""
+    places = fault.get("loc", ()) if isinstance(fault, dict) else ()
+    return ".".join(str(place) for place in places if place not in ("body", "query", "path"))
 
 
 def _plain(status: int, word: str) -> str:

@@ -1,0 +1,128 @@
+"""Requests reach a box over TCP, over its socket and in process; every fault of the way is an error with a sentence."""
+
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.client.transport import BrokenConnectionError, HttpTransport, UnixTransport, WsgiTransport
+from appliance.errors import NotConfiguredError, UnavailableError
+
+Answer = Callable[..., bytes]
+
+
+def test_a_request_arrives_over_tcp_with_its_key_path_and_body(tcp_box: Any, http_answer: Answer) -> None:
+    tcp_box.script = [http_answer(200, {"ok": True})]
+    reply = HttpTransport(tcp_box.url + "/box/", "mbx_1").send(
+        "POST", "/note?x=1", '{"text":"é"}'.encode(), {"A-B": "c"}, 5
+    )
+    request = tcp_box.received[0]
+    assert (reply.status, reply.body) == (200, b'{"ok": true}')
+    assert request.line == "POST /box/note?x=1 HTTP/1.1"
+    assert request.headers["authorization"] == "Bearer mbx_1"
+    assert request.headers["a-b"] == "c"
+    assert request.body == b'{"text":"\xc3\xa9"}'
+
+
+def test_a_request_arrives_over_the_unix_socket(unix_box: Any, http_answer: Answer) -> None:
+    box, path = unix_box
+    box.script = [http_answer(401, {"detail": "missing_api_key"})]
+    reply = UnixTransport(path, "").send("GET", "/v1/status", None, {}, 5)
+    assert reply.status == 401
+    assert box.received[0].line == "GET /v1/status HTTP/1.1"
+    assert "authorization" not in box.received[0].headers
+
+
+def test_a_socket_deep_in_the_tree_is_reached_though_its_path_is_too_long_for_an_address(
+    listening: Any, http_answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("membox.sock")
+    box = listening(listener)
+    box.script = [http_answer(200, {"ok": True})]
+    assert UnixTransport(deep / "membox.sock", "k").send("GET", "/health", None, {}, 5).status == 200
+
+
+def test_in_process_the_application_sees_an_ordinary_request_at_the_local_door(tmp_path: Path) -> None:
+    seen: dict[str, Any] = {}
+    closed: list[str] = []
+
+    class Chunks(list[bytes]):
+        def close(self) -> None:
+            closed.append("answer")
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        seen.update(environ, body=environ["wsgi.input"].read())
+        start_response("201 Created", [("Content-Type", "application/json")])
+        return Chunks([b"{}", b" "])
+
+    transport = WsgiTransport(app, tmp_path, lambda: closed.append("box"))
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
+    reply = transport.send("PUT", "/v0/memory/%E6%9D%B1?a=1&b=%2F", b"[1]", headers, 5)
+    transport.close()
+    assert (reply.status, reply.body) == (201, b"{} ")
+    assert seen["PATH_INFO"] == "/v0/memory/東".encode().decode("latin-1")
+    assert seen["QUERY_STRING"] == "a=1&b=%2F"
+    assert (seen["CONTENT_TYPE"], seen["CONTENT_LENGTH"], seen["body"]) == ("application/json", "3", b"[1]")
+    assert (seen["HTTP_IDEMPOTENCY_KEY"], seen["membox.door"]) == ("k", "local")
+    assert closed == ["answer", "box"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "box:8080",
+        "ftp://box",
+        "http://",
+        "https://user:secret@box",
+        "http://box:port",
+        "http://box:99999",
+        "http://[::1",
+    ],
+)
+def test_an_address_that_is_none_is_refused_and_the_setting_named(url: str) -> None:
+    with pytest.raises(NotConfiguredError, match="MEMBOX_URL"):
+        HttpTransport(url, "k")
+
+
+@pytest.mark.parametrize("key", ["two words", "kéy", "a\nX-Evil: 1"])
+def test_a_key_that_could_not_be_a_header_is_refused(key: str) -> None:
+    with pytest.raises(NotConfiguredError, match="MEMBOX_API_KEY"):
+        HttpTransport("http://box", key)
+
+
+def test_nobody_listening_is_said_with_the_address() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    with pytest.raises(UnavailableError, match=f"Nothing listens at {url}"):
+        HttpTransport(url, "k").send("GET", "/healthz", None, {}, 1)
+
+
+def test_an_unknown_host_is_said() -> None:
+    with pytest.raises(UnavailableError, match=r"http://no-such-host\.invalid"):
+        HttpTransport("http://no-such-host.invalid", "k").send("GET", "/healthz", None, {}, 1)
+
+
+def test_a_box_that_stalls_is_given_up_after_the_time_allowed(tcp_box: Any) -> None:
+    tcp_box.script = [None]
+    with pytest.raises(UnavailableError, match=r"no answer within 0\.2 s"):
+        HttpTransport(tcp_box.url, "k").send("GET", "/healthz", None, {}, 0.2)
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"])
+def test_a_connection_that_ends_before_the_answer_counts_as_broken(tcp_box: Any, said: bytes) -> None:
+    tcp_box.script = [said]
+    with pytest.raises(BrokenConnectionError):
+        HttpTransport(tcp_box.url, "k").send("POST", "/note", b"{}", {}, 5)
+
+
+def test_something_else_on_the_port_is_no_box(tcp_box: Any) -> None:
+    tcp_box.script = [b"SSH-2.0-OpenSSH_9.9\r\n"]
+    with pytest.raises(UnavailableError, match="does not speak like a box"):
+        HttpTransport(tcp_box.url, "k").send("GET", "/healthz", None, {}, 5)
