@@ -47,6 +47,7 @@ class Access:
             for key, given in (given_keys or {}).items()
         }
         self._owner_key_hash = ""
+        self._last_used: dict[str, int] = {}
         self._changing = Lock()
         self._stored = self._load()
 
@@ -111,10 +112,15 @@ class Access:
         key_hash = hash_of(key)
         stored = self._stored.get(key_id_of(key) or "")
         if stored is not None and stored.matches(key_hash):
+            self._last_used[stored.principal.key_id] = self._now()
             return stored.principal
         if self._owner_key_hash and hmac.compare_digest(self._owner_key_hash, key_hash):
             return self.owner
         return self._given.get(key_hash)
+
+    def last_used(self, key_id: str) -> int | None:
+        """When a key last let somebody in, since this process began; None when it has not."""
+        return self._last_used.get(key_id)
 
     def accept_owner_key(self, key: str) -> None:
         """Take `key` as the owner's own for as long as this process lives (the daemon's ``run/owner.key``)."""

@@ -1,0 +1,1 @@
+"""The web doors: pages and the JSON API of one box."""

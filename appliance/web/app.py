@@ -1,0 +1,149 @@
+"""The WSGI application of a box, and on one page the whole life of a request:
+
+size → key → JSON → fields → permission → existence → work → answer; the first fault wins (contract memory-api,
+Errors).
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import bottle
+from pydantic import BaseModel
+
+from appliance.errors import ForbiddenError, MemboxError, NotFoundError, UnauthorizedError
+from appliance.principal import Role
+from appliance.web import pages
+from appliance.web.auth import Gate, WrongKeys
+from appliance.web.endpoint import HTML, Answer, Endpoint, Reach, Request, View, endpoints
+from appliance.web.errors import MethodError, answer_for, internal_error
+from appliance.web.reading import check_size, read_fields
+
+if TYPE_CHECKING:
+    from appliance.box import Box
+
+log = logging.getLogger(__name__)
+
+# Importing a module registers its endpoints.
+ENDPOINT_MODULES = ("memory_api", "capture", "access_api", "editor", "meta", "openapi", "static_files")
+for _module in ENDPOINT_MODULES:
+    import_module(f"appliance.web.{_module}")
+
+# Bottle asks a method's patterns before it says that the path knows other methods only; so each known path refuses
+# these itself, and a known word is never taken for an id.
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY")
+
+StartResponse = Callable[..., Any]
+
+
+class App:
+    """Serves a box at one door: `web`, `capture`, `socket` or `local` (see `Endpoint.doors`)."""
+
+    def __init__(self, box: "Box", door: str, wrong_keys: WrongKeys | None = None) -> None:
+        self._box = box
+        self._door = door
+        self.gate = Gate(box.access, box.config, wrong_keys or WrongKeys())
+        self._bottle = self._routes([each for each in endpoints() if door in each.doors])
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """One WSGI request (PEP 3333)."""
+        environ["membox.door"] = self._door
+        environ["membox.gate"] = self.gate
+        environ["PATH_INFO"] = _readable(environ.get("PATH_INFO", ""))
+        for name in [name for name in environ if name.startswith("HTTP_TAILSCALE_")]:
+            del environ[name]  # identity headers count at no door of this application
+        answer: Iterable[bytes] = self._bottle(environ, start_response)
+        return answer
+
+    def answer(self, endpoint: Endpoint, environ: dict[str, Any], params: dict[str, str]) -> Answer:
+        """The life of a request."""
+        request = Request(self._box, endpoint, environ, self._door, params)
+        try:
+            check_size(request)
+            self.gate.admit(request)
+            read_fields(request)
+            permit(request)
+            return finished(endpoint.function(request), request)
+        except UnauthorizedError as error:
+            return _to_sign_in() if endpoint.reach is Reach.PERSON else answer_for(error, endpoint)
+        except MemboxError as error:
+            if error.__cause__ is not None:
+                log.warning("%s: %s", endpoint.name, error.sentence, exc_info=error)
+            return answer_for(error, endpoint)
+        except Exception:  # the outermost edge: logged whole, told without its inside
+            log.exception("%s failed", endpoint.name)
+            return internal_error(endpoint)
+
+    def _routes(self, served: list[Endpoint]) -> Any:
+        app = bottle.Bottle(autojson=False, catchall=False)
+        known: dict[str, list[str]] = defaultdict(list)
+        for each in served:
+            app.route(each.path, each.method, self._serve(each))
+            known[each.path].append(each.method)
+        for path, methods in known.items():
+            allow = [*methods, "HEAD"] if "GET" in methods else methods
+            app.route(path, [name for name in _METHODS if name not in allow], _refuse(MethodError(allow)))
+        app.route(r"<:re:[\s\S]*>", "ANY", _refuse(NotFoundError("not_found")))
+        return app
+
+    def _serve(self, endpoint: Endpoint) -> Callable[..., Any]:
+        return lambda **params: _response(self.answer(endpoint, bottle.request.environ, params))
+
+
+def make_app(box: "Box", door: str = "web", wrong_keys: WrongKeys | None = None) -> App:
+    """The WSGI application of `box` for one door; doors may share the count of `wrong_keys`."""
+    return App(box, door, wrong_keys)
+
+
+def permit(request: Request) -> None:
+    """Decide whether the caller may do this at all; what it may see is decided where the things are.
+
+    Raises:
+        ForbiddenError: `tenant_mismatch`, `agent_mismatch`, `insufficient_role`, the first that applies.
+    """
+    endpoint = request.endpoint
+    if endpoint.reach is Reach.OPEN:
+        return
+    caller, role = request.principal, endpoint.role or Role.CAPTURE
+    if endpoint.reach is Reach.NAMED:
+        named = request.body if request.body is not None else request.query
+        caller.acting_as(named.tenant_id, named.agent_id, role)
+    elif endpoint.reach is Reach.ANY:
+        caller.require(role)
+    else:
+        caller.acting_as(request.box.access.tenant, caller.agent_id, role)
+        if endpoint.reach is Reach.OWNER and not caller.owner:
+            raise ForbiddenError("insufficient_role", "Only the box's owner may do this, signed in or on the box.")
+
+
+def finished(result: Any, request: Request) -> Answer:
+    """What an endpoint's function returned, as an answer."""
+    if isinstance(result, Answer):
+        return result
+    if isinstance(result, BaseModel):
+        return Answer(request.endpoint.status, result.__pydantic_serializer__.to_json(result))
+    if isinstance(result, View):
+        return Answer(result.status, pages.rendered(result, request).encode(), HTML)
+    raise TypeError(f"{request.endpoint.name} returned {type(result).__name__}")
+
+
+def _refuse(error: MemboxError) -> Callable[..., Any]:
+    return lambda **_params: _response(answer_for(error))
+
+
+def _to_sign_in() -> Answer:
+    return Answer(303, b"", HTML, (("Location", "/sign-in"),))
+
+
+def _response(answer: Answer) -> Any:
+    headers = [("Content-Type", answer.content_type), *pages.security_headers(answer), *answer.headers]
+    return bottle.HTTPResponse(answer.body, answer.status, headers)
+
+
+def _readable(path: str) -> str:
+    """The path, its bytes known to be UTF-8: what is not becomes U+FFFD, which names nothing."""
+    if path.isascii():
+        return path
+    return path.encode("latin-1", "replace").decode("utf-8", "replace").encode().decode("latin-1")

@@ -1,0 +1,203 @@
+"""Who is asking: from a request's credential to a caller, decided before the body is looked at.
+
+A key is sent on purpose, so it needs nothing else. A cookie, and auth mode `disabled`, let in whatever the browser
+sends along; such requests must name a Host of this box (DNS rebinding) and, to change something, come from its own
+pages (Origin, and the session's CSRF token). A peer address is never an identity; headers that claim one are
+dropped by `app.py` on every door here.
+"""
+
+import hmac
+import ipaddress
+import re
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from appliance.access.service import Access
+from appliance.access.sign_in import Session
+from appliance.config import Config
+from appliance.errors import ForbiddenError, TooManyError, UnauthorizedError
+from appliance.principal import Principal
+from appliance.web.endpoint import HTML, Reach, Request
+
+COOKIE = "membox_session"
+LOCAL_DOOR = "local"
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
+_PORT = re.compile(r":\d*\Z")
+
+
+class WrongKeys:
+    """Counts wrong keys and tickets per client; a valid one is never delayed or refused.
+
+    With 256-bit secrets guessing is hopeless, so this only keeps a broken or hostile client from filling logs and
+    time. `allowed` wrong ones in `seconds`.
+    """
+
+    _MAX_CLIENTS = 10_000
+
+    def __init__(self, allowed: int = 100, seconds: float = 60, now: Callable[[], float] = time.monotonic) -> None:
+        self._allowed = allowed
+        self._seconds = seconds
+        self._now = now
+        self._clients: dict[str, tuple[float, int]] = {}
+
+    def count(self, client: str) -> None:
+        """Count a wrong key from `client`, an address.
+
+        Raises:
+            TooManyError: it has sent too many lately.
+        """
+        now = self._now()
+        if len(self._clients) >= self._MAX_CLIENTS:
+            self._clients.clear()  # forgetting is harmless, growing without bound is not
+        name = _network(client)
+        since, wrong = self._clients.get(name, (now, 0))
+        if now - since >= self._seconds:
+            since, wrong = now, 0
+        self._clients[name] = (since, wrong + 1)
+        if wrong >= self._allowed:
+            raise TooManyError("too_many_wrong_keys", "Too many wrong keys came from here; wait a minute.")
+
+
+class Gate:
+    """Establishes the caller of a request, once."""
+
+    def __init__(self, access: Access, config: Config, wrong_keys: WrongKeys) -> None:
+        self._access = access
+        self._wrong_keys = wrong_keys
+        self._disabled = access.mode == "disabled"
+        host = config.daemon.web_ui_host
+        self._hosts = {
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            host.lower(),
+            *(name.lower() for name in config.daemon.web_hosts),
+        }
+        self._on_network = host not in ("localhost", "127.0.0.1", "::1")
+
+    def admit(self, request: Request) -> None:
+        """Set the request's caller and session.
+
+        Raises:
+            UnauthorizedError: `missing_api_key`, `invalid_api_key`.
+            TooManyError: a wrong key, after too many.
+            ForbiddenError: `host_not_allowed`, `origin_not_allowed`, `csrf_failed`.
+        """
+        reach = request.endpoint.reach
+        if request.endpoint.content_type == HTML:
+            self._check_host(request)
+        if request.door == LOCAL_DOOR:
+            request.caller = self._access.owner
+        elif reach is Reach.OPEN:
+            self._check_origin(request)
+        elif self._disabled:
+            self._check_host(request)
+            self._check_origin(request)
+            request.caller = _anyone(self._access.owner)
+        elif reach is not Reach.PERSON and (key := presented_key(request)):
+            request.caller = self._caller_of(key, request)
+        else:
+            request.session = self._session_of(request)
+            request.caller = request.session.principal
+
+    def count_wrong(self, request: Request) -> None:
+        """Count a wrong credential of this client; TooManyError after too many."""
+        self._wrong_keys.count(str(request.environ.get("REMOTE_ADDR", "")))
+
+    def _caller_of(self, key: str, request: Request) -> Principal:
+        principal = self._access.principal_of_key(key)
+        if principal is None:
+            self.count_wrong(request)
+            raise UnauthorizedError("invalid_api_key")
+        return principal
+
+    def _session_of(self, request: Request) -> Session:
+        token = cookie_of(request)
+        session = self._access.session(token) if token else None
+        if session is None:
+            raise UnauthorizedError("missing_api_key")
+        self._check_host(request)
+        if request.environ["REQUEST_METHOD"] not in _SAFE_METHODS:
+            self._check_origin(request, required=True)
+            if not hmac.compare_digest(request.header("X-CSRF-Token").encode(), session.csrf_token.encode()):
+                raise ForbiddenError("csrf_failed", "The page is too old for this; reload it and try again.")
+        return session
+
+    def _check_host(self, request: Request) -> None:
+        """A browser always names the host it thinks it talks to; one that is not ours was pointed here by a trick."""
+        host = request.header("Host").lower()
+        name = _PORT.sub("", host).strip("[]")
+        if host and name not in self._hosts and not (self._on_network and _is_address(name)):
+            raise ForbiddenError(
+                "host_not_allowed", "To reach the box under this name, add it to web_hosts in [daemon] of config.toml."
+            )
+
+    def _check_origin(self, request: Request, required: bool = False) -> None:
+        """What changes something must come from the box's own pages, when a browser sends it."""
+        if request.environ["REQUEST_METHOD"] in _SAFE_METHODS:
+            return
+        origin = request.header("Origin")
+        if not origin and not required:
+            return
+        self._check_host(request)
+        if not origin or _host_of(origin) != request.header("Host").lower():
+            raise ForbiddenError("origin_not_allowed", "This did not come from one of the box's own pages.")
+
+
+def presented_key(request: Request) -> str | None:
+    """The key a request presents; None when it presents none.
+
+    Raises:
+        UnauthorizedError: `invalid_api_key` for an Authorization header of another form.
+    """
+    if header := request.header("Authorization").strip():
+        match = _BEARER.fullmatch(header)
+        if match is None:
+            raise UnauthorizedError("invalid_api_key")
+        return _utf8(match[1])
+    names = ("x-brainstem-api-key", request.endpoint.token_header)
+    return next((_utf8(value) for name in names if name and (value := request.header(name).strip())), None)
+
+
+def cookie_of(request: Request) -> str:
+    """The session cookie's value, empty when there is none."""
+    for part in request.header("Cookie").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""
+
+
+def _anyone(owner: Principal) -> Principal:
+    return Principal(owner.tenant_id, owner.agent_id, owner.role, owner=True, unbound=True)
+
+
+def _utf8(value: str) -> str:
+    # WSGI gives header bytes as Latin-1.
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    """Whether a host is given as an address: no foreign DNS name can stand behind it."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _network(client: str) -> str:
+    """The client for counting: an IPv6 client owns a whole /64."""
+    return ":".join(client.split(":")[:4]) if ":" in client else client

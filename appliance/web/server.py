@@ -1,0 +1,225 @@
+"""The listeners of a box: TCP for pages and API, maybe one for capture, and the box's own socket.
+
+One thread reads and writes all connections and buffers whole requests, so that a client that stalls holds nothing;
+worker threads run the application. Each listener has its own application, which knows its door.
+"""
+
+import errno
+import json
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import BaseWSGIServer, create_server
+from waitress.task import ErrorTask
+from waitress.utilities import BadRequest, Error
+
+from appliance.errors import NotConfiguredError
+from appliance.web.access_api import web_url
+from appliance.web.app import make_app
+from appliance.web.auth import WrongKeys
+from appliance.web.endpoint import JSON
+
+if TYPE_CHECKING:
+    from appliance.box import Box
+
+log = logging.getLogger(__name__)
+
+WEB_THREADS = 16
+FEW_THREADS = 4
+_SOCKET_MODE = 0o660
+_SOCKET_PATH_BYTES = 100  # systems differ: 104 to 108, the last for a zero
+_DRAIN_SECONDS = 2
+_LIMITS: dict[str, Any] = {
+    # Above the application's own limits, so that a body a little too large gets a clean answer.
+    "max_request_body_size": 8 * 1024 * 1024,
+    "max_request_header_size": 64 * 1024,
+    "connection_limit": 1000,
+    "channel_timeout": 60,
+    "cleanup_interval": 15,
+    "recv_bytes": 64 * 1024,
+    "backlog": 256,
+    "asyncore_use_poll": True,  # select() ends at descriptor 1023
+    "ident": None,
+    "log_socket_errors": False,
+    "clear_untrusted_proxy_headers": True,
+}
+_WORDS = {413: "body_too_large", 431: "headers_too_large", 500: "internal_error", 501: "not_implemented"}
+
+
+class Parser(HTTPRequestParser):
+    """Answers 400 where waitress would drop the connection: numbers and addresses that Python itself refuses."""
+
+    def received(self, data: bytes) -> int:
+        """Take in bytes of the request; how many were used."""
+        try:
+            return int(super().received(data))
+        except ValueError:
+            self.error = BadRequest("not understandable")
+            self.completed = True
+            return len(data)
+
+
+class JsonErrorTask(ErrorTask):
+    """Says in JSON, like all else, what is wrong with a request that never reached the application."""
+
+    def execute(self) -> None:
+        """Write the answer."""
+        request: Any = self.request
+        error: Error = request.error
+        key = "error" if getattr(request, "path", "") == "/note" else "detail"
+        body = json.dumps({key: _WORDS.get(error.code, "bad_request")}).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers = [
+            ("Content-Type", JSON),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Cache-Control", "no-store"),
+        ]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):
+    """A connection with our parser and errors."""
+
+    parser_class = Parser
+    error_task_class = JsonErrorTask
+
+
+class Server:
+    """All listeners of one box. Made and run by the daemon; threads start with the first listener."""
+
+    def __init__(self, box: "Box") -> None:
+        self._box = box
+        self._map: dict[int, Any] = {}
+        self._servers: list[BaseWSGIServer] = []
+        self._socket_path: Path | None = None
+        self._wrong_keys = WrongKeys()
+        self._stopping = False
+        self._web_url = ""
+
+    def listen(self, host: str, port: int, door: str = "web") -> int:
+        """Listen on a TCP address; the port, useful when 0 was asked for.
+
+        Raises:
+            NotConfiguredError: `port_in_use`, or `bad_address` when this machine has no such address.
+        """
+        key = "capture_port" if door == "capture" else "web_ui_port"
+        try:
+            sockets = [_bound(*address) for address in _addresses(host, port)]
+        except OSError as error:
+            raise _not_listening(error, host, port, key) from error
+        if door == "web":
+            self._web_url = web_url(host, sockets[0].getsockname()[1])
+        self._add(sockets, door, WEB_THREADS if door == "web" else FEW_THREADS)
+        return int(sockets[0].getsockname()[1])
+
+    def listen_unix(self, path: Path) -> None:
+        """Listen on the box's own socket, for its group; keys count there as everywhere.
+
+        Raises:
+            NotConfiguredError: `socket_path_too_long` where the system cannot help it.
+        """
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        path.unlink(missing_ok=True)  # of a daemon that was killed: whoever calls holds the home's lease
+        _bind_unix(sock, path)
+        path.chmod(_SOCKET_MODE)
+        self._socket_path = path
+        self._add([sock], "socket", FEW_THREADS)
+
+    def serve(self) -> None:
+        """Serve until `stop`; then finish the requests at work and close everything."""
+        while not self._stopping:
+            wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
+        self._close()
+
+    def stop(self) -> None:
+        """Make `serve` return soon; safe from any thread or signal handler."""
+        self._stopping = True
+        for server in self._servers[:1]:
+            server.pull_trigger()
+
+    def _add(self, sockets: list[socket.socket], door: str, threads: int) -> None:
+        application = make_app(self._box, door, self._wrong_keys)
+
+        def with_address(environ: dict[str, Any], start_response: Any) -> Any:
+            environ["membox.web_url"] = self._web_url
+            return application(environ, start_response)
+
+        known = set(self._map)
+        create_server(with_address, map=self._map, sockets=sockets, threads=threads, **_LIMITS)
+        for number in set(self._map) - known:
+            if isinstance(server := self._map[number], BaseWSGIServer):
+                server.channel_class = Channel
+                self._servers.append(server)
+
+    def _close(self) -> None:
+        for server in self._servers:
+            server.accepting = False
+            if server.socket is not None:
+                server.socket.close()
+        for dispatcher in {server.task_dispatcher for server in self._servers}:
+            dispatcher.shutdown()
+        for _ in range(_DRAIN_SECONDS * 10):
+            if not any(getattr(each, "total_outbufs_len", 0) for each in self._map.values()):
+                break
+            wasyncore.loop(timeout=0.1, use_poll=True, map=self._map, count=1)
+        wasyncore.close_all(self._map)
+        if self._socket_path is not None:
+            self._socket_path.unlink(missing_ok=True)
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _bound(family: int, address: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(_LIMITS["backlog"])
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _not_listening(error: OSError, host: str, port: int, key: str) -> NotConfiguredError:
+    if error.errno == errno.EADDRINUSE:
+        return NotConfiguredError(
+            "port_in_use",
+            f"Port {port} on {host} is taken by another program; choose another with"
+            f" `membox config set daemon.{key} PORT`, or stop that program.",
+        )
+    if error.errno == errno.EACCES:
+        return NotConfiguredError(
+            "port_not_allowed", f"Ports below 1024 are the system's; set daemon.{key} to a higher one than {port}."
+        )
+    return NotConfiguredError(
+        "bad_address", f"This machine cannot listen on {host} ({error.strerror}); set daemon.web_ui_host to one it has."
+    )
+
+
+def _bind_unix(sock: socket.socket, path: Path) -> None:
+    if len(os.fsencode(path)) < _SOCKET_PATH_BYTES:
+        sock.bind(str(path))
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        sock.bind(f"/proc/self/fd/{directory}/{path.name}")
+    except OSError as error:
+        raise NotConfiguredError(
+            "socket_path_too_long", f"The path of the home is too long for a socket: {path}; use a shorter home."
+        ) from error
+    finally:
+        os.close(directory)
