@@ -12,7 +12,10 @@ from appliance.home import CONFIG_FILE
 
 @click.group(epilog=examples("membox config show", "membox config set daemon.web_ui_port 9000"))
 def config() -> None:
-    """Show and change settings (config.toml in the home)."""
+    """Show and change settings.
+
+    They stand in config.toml in the home; what is not there has its default.
+    """
 
 
 @config.command(
@@ -56,7 +59,7 @@ def set_(caller: Caller, key: str, value: str, as_json: bool) -> None:
 
     def plain() -> None:
         click.echo(f"{key} = {_toml(now)}, in {caller.home / CONFIG_FILE}.")
-        if caller.daemon():
+        if caller.is_served():
             click.echo("The daemon is running; it takes the change at its next start (membox daemon stop, then start).")
 
     emit({key: now}, as_json, plain)

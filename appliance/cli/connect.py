@@ -49,10 +49,9 @@ class Caller:
         """
         return BoxClient(_remote(self.url) if self.url else self._here())
 
-    def daemon(self) -> Transport | None:
-        """The home's running daemon; None when nobody listens on its socket."""
-        path = socket_path(self.home)
-        return UnixTransport(path, _key_for(self.home)) if _listens(path) else None
+    def is_served(self) -> bool:
+        """Whether a daemon listens on the home's socket."""
+        return _listens(socket_path(self.home))
 
     def require_home(self) -> None:
         """Raise NotConfiguredError unless the home is set up."""
@@ -68,8 +67,8 @@ class Caller:
         self.require_home()
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            if daemon := self.daemon():
-                return daemon
+            if self.is_served():
+                return UnixTransport(socket_path(self.home), _key_for(self.home))
             try:
                 return open_in_process(self.home, max(0.0, deadline - time.monotonic()))
             except UnavailableError as error:

@@ -20,7 +20,7 @@ _FOLLOW_SECONDS = 0.3
 
 @click.group(epilog=examples("membox daemon start --detach", "membox daemon status", "membox daemon logs -f"))
 def daemon() -> None:
-    """Start, stop and watch the box's service on this machine."""
+    """Start, stop and watch the box's service."""
 
 
 @daemon.command(
@@ -41,7 +41,7 @@ def start(caller: Caller, host: str | None, port: int | None, detach: bool) -> N
         holder = lifecycle.start_detached(caller.home, host, port)
         click.echo(f"membox serves {holder.url}, as process {holder.pid}; `membox daemon stop` ends it.")
         return
-    from appliance.web.server import make_listeners
+    from appliance.cli.serving import make_listeners
 
     lifecycle.start(caller.home, make_listeners, host, port)
 

@@ -43,7 +43,7 @@ def upgrade(caller: Caller, as_json: bool) -> None:
 
     write_settings(caller.home)
     before = schema_of(caller.home).version
-    if caller.daemon() is None:
+    if not caller.is_served():
         open_in_process(caller.home, wait=10.0).close()
     schema = schema_of(caller.home)
     answer = asdict(schema) | {"before": before}

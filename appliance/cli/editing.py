@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from appliance.cli.connect import Caller
 from appliance.cli.drafts import Draft, leftover_draft, new_draft
 from appliance.cli.output import shown
-from appliance.client.box_client import BoxClient
 from appliance.errors import ConflictError, InvalidError, MemboxError, NotFoundError
 
 # A line of seven = alone is no sign: it also underlines a heading.
@@ -16,39 +16,42 @@ _MARKERS = re.compile(r"^(<{7}|>{7})( |$)", re.MULTILINE)
 _ROUNDS = 50
 
 
-def edit_document(box: BoxClient, path: str, box_name: str) -> dict[str, Any] | None:
+def edit_document(caller: Caller, path: str) -> dict[str, Any] | None:
     """Let a person edit `path`; the box's answer, None when nothing was changed.
 
     Args:
-        box: the box.
+        caller: says which box. It is opened only to read and to save: an editor may stay open for hours.
         path: a file of its notebook, or a new one.
-        box_name: tells the drafts of several boxes apart.
 
     Raises:
         MemboxError: the box refused, the editor failed or a conflict was left unsettled; the sentence says where
             the text is kept.
     """
-    draft = _begin(box, path, box_name)
+    draft = _begin(caller, path)
     try:
-        return _until_saved(box, path, draft)
+        return _until_saved(caller, path, draft)
     except MemboxError as error:
         if draft.is_unchanged:
             raise
         sentence = f"{error.sentence} What you wrote is kept in {draft.file}; edit the file again to go on with it."
         raise type(error)(error.word, sentence, error.detail) from error
+    except click.Abort:
+        click.echo(f"Not saved; what you wrote is kept in {draft.file}.", err=True)
+        raise
     finally:
         if draft.file.exists() and draft.is_unchanged:
             draft.drop()
 
 
-def _begin(box: BoxClient, path: str, box_name: str) -> Draft:
-    if (left := leftover_draft(box_name, path)) and _wanted(left, path):
+def _begin(caller: Caller, path: str) -> Draft:
+    if (left := leftover_draft(caller.box_name, path)) and _wanted(left, path):
         return left
     try:
-        document = box.get("/v1/notebook/document", path=path)
+        with caller.box() as box:
+            document = box.get("/v1/notebook/document", path=path)
     except NotFoundError:
-        return new_draft(box_name, path, 0, "")
-    return new_draft(box_name, path, int(document["version"]), document["text"])
+        return new_draft(caller.box_name, path, 0, "")
+    return new_draft(caller.box_name, path, int(document["version"]), document["text"])
 
 
 def _wanted(left: Draft, path: str) -> bool:
@@ -59,7 +62,7 @@ def _wanted(left: Draft, path: str) -> bool:
     return click.confirm(f"{said} Go on with it?", default=True, err=True)
 
 
-def _until_saved(box: BoxClient, path: str, draft: Draft) -> dict[str, Any] | None:
+def _until_saved(caller: Caller, path: str, draft: Draft) -> dict[str, Any] | None:
     """The editor, again and again while both sides of a conflict are marked and the person works on them."""
     for _ in range(_ROUNDS):
         before = draft.text
@@ -74,7 +77,7 @@ def _until_saved(box: BoxClient, path: str, draft: Draft) -> dict[str, Any] | No
             _say("Some places still have both sides marked (<<<<<<< … >>>>>>>). The editor opens again.")
             continue
         try:
-            answer = _save(box, path, draft)
+            answer = _save(caller, path, draft)
         except ConflictError as conflict:
             _take_both_sides(draft, conflict)
             _say("The file changed in the meantime, in the same lines. The editor opens again with both sides marked.")
@@ -93,12 +96,13 @@ def _open_editor(draft: Draft) -> None:
         ) from error
 
 
-def _save(box: BoxClient, path: str, draft: Draft) -> dict[str, Any]:
+def _save(caller: Caller, path: str, draft: Draft) -> dict[str, Any]:
     request = {"path": path, "text": draft.text, "base_version": draft.base_version}
     if not draft.text.strip():
         click.confirm(f"{path} is empty now. Save it so?", abort=True, err=True)
         request["allow_empty"] = True
-    return box.put("/v1/notebook/document", request)
+    with caller.box() as box:
+        return box.put("/v1/notebook/document", request)
 
 
 def _take_both_sides(draft: Draft, error: ConflictError) -> None:

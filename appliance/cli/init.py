@@ -40,7 +40,7 @@ def init(caller: Caller, as_json: bool) -> None:
     Makes the home, its settings, the database and the notebook. Where there is a box already, nothing is changed.
     """
     is_new = write_settings(caller.home)
-    if caller.daemon() is None:
+    if not caller.is_served():
         open_in_process(caller.home, wait=10.0).close()
     answer = {"home": str(caller.home), "created": is_new}
     emit(answer, as_json, lambda: _tell(caller, is_new))

@@ -79,8 +79,7 @@ def edit(caller: Caller, path: str, as_json: bool) -> None:
     """
     from appliance.cli.editing import edit_document
 
-    with caller.box() as box:
-        answer = edit_document(box, path, caller.box_name)
+    answer = edit_document(caller, path)
     emit(answer or {"path": path, "saved": False}, as_json, lambda: _print_saved(answer) if answer else None)
 
 
