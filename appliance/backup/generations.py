@@ -61,7 +61,7 @@ class Generation:
             "bytes": self.manifest.bytes,
             "files": len(self.manifest.files),
             "membox": self.manifest.membox,
-            "schema": self.manifest.schema_version,
+            "schema_version": self.manifest.schema_version,
             **self.manifest.counts,
         }
 

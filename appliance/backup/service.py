@@ -1,5 +1,6 @@
 """The box's backup: mirror it, list and verify what there is."""
 
+import logging
 import shutil
 import threading
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,8 @@ from appliance.config import Config, load_config
 from appliance.errors import ConflictError, InvalidError, NotConfiguredError
 from appliance.home import CONFIG_FILE
 from appliance.storage.database import Database
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Backup:
         self._clock = clock
         self._write_notebook = write_notebook
         self._running = threading.Lock()
+        self._last_config = load_config(home)
 
     @property
     def mirror_path(self) -> Path | None:
@@ -72,7 +76,7 @@ class Backup:
             StorageError, StorageFullError: source damaged or target not writable; earlier generations are untouched.
         """
         if not self._running.acquire(blocking=False):
-            raise ConflictError("mirror_running", "The mirror is being made right now; look again in a moment.")
+            raise _under_way()
         try:
             config = self._config()
             path = _required(config)
@@ -85,6 +89,12 @@ class Backup:
             return _mirrored(path, newest, made is not None, removed)
         finally:
             self._running.release()
+
+    def require_ready(self) -> None:
+        """Raise what `mirror` would raise before it does anything: NotConfiguredError, ConflictError."""
+        _required(self._config())
+        if self._running.locked():
+            raise _under_way()
 
     def generations(self) -> list[Generation]:
         """The finished copies in the configured mirror, newest first; none when there is no mirror."""
@@ -125,7 +135,15 @@ class Backup:
         return [generation.name for generation in going]
 
     def _config(self) -> Config:
-        return load_config(self._home)
+        try:
+            self._last_config = load_config(self._home)
+        except NotConfiguredError as fault:  # `doctor` names it; a backup is not given up for it
+            _log.warning("the settings of before stay in force: %s", fault.sentence)
+        return self._last_config
+
+
+def _under_way() -> ConflictError:
+    return ConflictError("mirror_running", "The mirror is being made right now; look again in a moment.")
 
 
 def _required(config: Config) -> Path:

@@ -19,6 +19,7 @@ from appliance.storage.schema import idempotency, sign_in_tickets, web_sessions
 if TYPE_CHECKING:
     from appliance.box import Box
 
+MIRROR = "mirror"
 GRACE = timedelta(hours=1)
 _IDEMPOTENCY_KEPT = timedelta(hours=24)  # contract memory-api, Scoring defaults
 
@@ -52,7 +53,7 @@ def jobs_of(box: "Box") -> list[Job]:
     words = box.config.daemon.backup_mirror_schedule
     return [
         Job(
-            name="mirror",
+            name=MIRROR,
             words=words,
             cadence=cadence.parse(words, box.config.core.timezone),
             run=lambda: box.backup.mirror().sentence,

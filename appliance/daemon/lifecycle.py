@@ -12,7 +12,6 @@ For the command line (it puts the web's listeners in, as the daemon knows no doo
 sentence. A command without a daemon takes `Lease.acquire(home, COMMAND)` (appliance/lease.py) and opens the box.
 """
 
-import errno
 import ipaddress
 import logging
 import os
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from appliance import lease
 from appliance.daemon.detached import logs, start_detached
-from appliance.errors import ForbiddenError, MemboxError, NotConfiguredError, UnavailableError
+from appliance.errors import ForbiddenError, NotConfiguredError, UnavailableError
 from appliance.home import owner_key_path, socket_path
 from appliance.lease import DAEMON, Holder, Lease
 
@@ -108,7 +107,7 @@ def _serve(
 
     box = open_box(home)
     at_end.callback(box.close)
-    listeners = _bound(make_listeners, box, host, port)
+    listeners = make_listeners(box, host, port)
     at_end.callback(_remove, socket_path(home))
     at_end.callback(listeners.close)
     at_end.callback(_remove, owner_key_path(home))
@@ -136,31 +135,6 @@ def _is_well(box: "Box", schedule: "Schedule", listeners: Listeners) -> bool:
         return False
     box.database.write(lambda _conn: None)
     return True
-
-
-def _bound(make_listeners: MakeListeners, box: "Box", host: str, port: int) -> Listeners:
-    try:
-        return make_listeners(box, host, port)
-    except OSError as fault:
-        raise _cannot_listen(fault, host, port) from fault
-
-
-def _cannot_listen(fault: OSError, host: str, port: int) -> MemboxError:
-    if fault.errno == errno.EADDRINUSE:
-        return UnavailableError(
-            "port_taken",
-            f"Port {port} on {host} is taken by another program; choose another with `membox config set "
-            "daemon.web_ui_port PORT`, or for once with --port.",
-        )
-    if fault.errno == errno.EACCES:
-        return UnavailableError(
-            "port_forbidden", f"Port {port} may not be used by this user; choose one above 1023 (daemon.web_ui_port)."
-        )
-    return NotConfiguredError(
-        "cannot_listen",
-        f"The daemon cannot listen on {host} port {port} ({fault.strerror or fault}); daemon.web_ui_host must be an "
-        "address of this machine.",
-    )
 
 
 def refuse_open_door(config: "Config", host: str) -> None:

@@ -1,12 +1,12 @@
 """What ran when, and how it went: one row a run, kept for a season."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from appliance.clock import Clock, iso, to_ms
+from appliance.clock import Clock, to_ms
 from appliance.errors import MemboxError
 from appliance.storage.database import Database
 from appliance.storage.schema import job_runs
@@ -25,11 +25,6 @@ class Run:
     ended_at: int | None
     outcome: str | None
     detail: str | None
-
-    def as_dict(self) -> dict[str, object]:
-        """For the JSON API."""
-        ended = iso(self.ended_at) if self.ended_at is not None else None
-        return {**asdict(self), "started_at": iso(self.started_at), "ended_at": ended}
 
 
 class Runs:

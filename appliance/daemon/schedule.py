@@ -16,10 +16,11 @@ from schedule import Scheduler
 
 from appliance.clock import Clock, from_ms, iso, to_ms
 from appliance.daemon import time_sync
-from appliance.daemon.jobs import GRACE, Job, Upkeep, jobs_of, upkeep_of
-from appliance.daemon.runs import OK, Runs
+from appliance.daemon.jobs import GRACE, MIRROR, Job, Upkeep, jobs_of, upkeep_of
+from appliance.daemon.runs import OK, Run, Runs
 
 if TYPE_CHECKING:
+    from appliance.backup.service import Mirrored
     from appliance.box import Box
 
 BEAT_SECONDS = 1
@@ -178,18 +179,14 @@ class Schedule:
         return future is not None and not future.done()
 
 
-def run_now(box: "Box", name: str) -> str:
-    """Run a job at once, recorded as any other run; its sentence. Needs no running schedule.
+def mirror_now(box: "Box", new_target: bool = False) -> "Mirrored":
+    """Bring the mirror up to date at once, recorded as any other run; needs no running schedule.
 
-    Raises:
-        NotFoundError: there is no such job. And what the job raises.
+    Raises what `Backup.mirror` raises; a mirror that is under way or not configured is no run.
     """
-    from appliance.errors import NotFoundError
-
-    jobs = {job.name: job for job in jobs_of(box)}
-    if name not in jobs:
-        raise NotFoundError("job_not_found", f"There is no job {name}; there are: {', '.join(jobs)}.")
-    return Runs(box.database, box.clock).recorded(name, jobs[name].run, str)
+    box.backup.require_ready()
+    runs = Runs(box.database, box.clock)
+    return runs.recorded(MIRROR, lambda: box.backup.mirror(new_target), lambda made: made.sentence)
 
 
 def overview(box: "Box") -> list[dict[str, object]]:
@@ -202,11 +199,19 @@ def _overview(job: Job, runs: Runs, now: datetime) -> dict[str, object]:
     last, success = runs.last(job.name), runs.last(job.name, OK)
     enabled = job.is_enabled()
     return {
-        "job": job.name,
+        "name": job.name,
         "schedule": job.words,
         "timezone": job.cadence.timezone,
         "enabled": enabled,
-        "last": last.as_dict() if last else None,
+        "last_run": iso(last.started_at) if last else None,
+        "ended_at": iso(last.ended_at) if last and last.ended_at is not None else None,
+        "outcome": _outcome(last),
+        "detail": (last.detail or "") if last else "",
         "last_success": iso(success.started_at) if success else None,
-        "next": iso(to_ms(job.cadence.after(now))) if enabled else None,
+        "next_run": iso(to_ms(job.cadence.after(now))) if enabled else None,
     }
+
+
+def _outcome(last: Run | None) -> str:
+    """`ok`, `failed`, `running`, or empty for a job that never ran."""
+    return (last.outcome or "running") if last else ""
