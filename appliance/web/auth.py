@@ -91,7 +91,9 @@ class Gate:
         if request.door == LOCAL_DOOR:
             request.caller = self._access.owner
         elif reach is Reach.OPEN:
-            self._check_origin(request)
+            # Signing in comes from the own page; an open page may be opened from anywhere and changes nothing.
+            if request.endpoint.content_type != HTML:
+                self._check_origin(request)
         elif self._disabled:
             self._check_host(request)
             self._check_origin(request)
