@@ -19,13 +19,14 @@ def backup() -> None:
     """
 
 
-@backup.command(epilog=examples("membox backup now", "membox backup now --json"))
+@backup.command(epilog=examples("membox backup now", "membox backup now --new-target"))
+@click.option("--new-target", is_flag=True, help="The mirror's disk was changed or emptied on purpose.")
 @json_option
 @pass_caller
-def now(caller: Caller, as_json: bool) -> None:
+def now(caller: Caller, new_target: bool, as_json: bool) -> None:
     """Bring the mirror up to date now; the copy is verified."""
     with caller.box() as box:
-        answer = box.post("/v1/backups", seconds=LONG_WORK_SECONDS)
+        answer = box.post("/v1/backups", {"new_target": new_target}, LONG_WORK_SECONDS)
 
     def plain() -> None:
         if answer["changed"]:
@@ -68,7 +69,10 @@ def list_generations(caller: Caller, as_json: bool) -> None:
 @json_option
 @pass_caller
 def restore(caller: Caller, source: Path, home: Path | None, replace: bool, as_json: bool) -> None:
-    """Make the home an identical box from the copy FROM: a mirror (its newest good copy) or one generation of it."""
+    """Make the home an identical box from a copy.
+
+    FROM is a mirror (its newest good copy is taken) or one generation in it.
+    """
     from appliance.backup.restore import restore as restore_home
 
     restored = restore_home(source.expanduser(), home.expanduser().absolute() if home else caller.home, replace)
@@ -97,9 +101,9 @@ def _print_restored(answer: dict[str, Any]) -> None:
 @json_option
 @pass_caller
 def verify(caller: Caller, path: Path | None, output_json: Path | None, as_json: bool) -> None:
-    """Check that copies are whole: every file against its manifest, the database against itself.
+    """Check that copies are whole.
 
-    PATH is a mirror or one generation, wherever it is; without it, the box's own mirror is checked. Exit code 1 when
+    Every file is held against its manifest, the database against itself. PATH is a mirror or one generation, wherever it is; without it, the box's own mirror is checked. Exit code 1 when
     a copy is damaged.
     """
     reports = _verify_here(path) if path else _verify_mirror(caller)

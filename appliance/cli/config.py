@@ -50,7 +50,10 @@ def show(caller: Caller, key: str | None, as_json: bool) -> None:
 @json_option
 @pass_caller
 def set_(caller: Caller, key: str, value: str, as_json: bool) -> None:
-    """Set KEY (section.key) to VALUE; a value that is not possible is refused and changes nothing."""
+    """Set KEY (section.key) to VALUE.
+
+    A value that is not possible is refused and changes nothing.
+    """
     from appliance.config_file import set_value
 
     caller.require_home()

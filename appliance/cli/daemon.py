@@ -58,7 +58,10 @@ def stop(caller: Caller) -> None:
 @json_option
 @pass_caller
 def status(caller: Caller, as_json: bool) -> None:
-    """Show whether the daemon runs, and its jobs' last and next runs. Exit code 1 when it does not."""
+    """Show whether the daemon runs, and its jobs.
+
+    Exit code 1 when it does not run.
+    """
     holder = lifecycle.status(caller.home)
     if holder is None:
         emit(
@@ -86,7 +89,7 @@ def _print_holder(holder: Holder) -> None:
 @json_option
 @pass_caller
 def schedule(caller: Caller, as_json: bool) -> None:
-    """List the jobs: when each ran last, how it ended, when it runs next."""
+    """List the jobs, with their last and next runs."""
     jobs = _jobs(caller)
     emit({"jobs": jobs}, as_json, lambda: _print_jobs(jobs))
 
@@ -97,8 +100,18 @@ def _jobs(caller: Caller) -> list[dict[str, Any]]:
 
 
 def _print_jobs(jobs: list[dict[str, Any]]) -> None:
-    rows = [(job["name"], when(job["last_run"]), job["outcome"], when(job["next_run"])) for job in jobs]
-    table(("JOB", "LAST RUN", "OUTCOME", "NEXT RUN"), rows, "No job is set up.")
+    rows = [
+        (
+            job["name"],
+            job["schedule"],
+            when(job["last_run"]),
+            job["outcome"],
+            when(job["next_run"]) if job["enabled"] else "switched off",
+            job["detail"],
+        )
+        for job in jobs
+    ]
+    table(("JOB", "SCHEDULE", "LAST RUN", "OUTCOME", "NEXT RUN", "SAID"), rows, "No job is set up.")
 
 
 @daemon.command(epilog=examples("membox daemon logs -n 50", "membox daemon logs -f"))

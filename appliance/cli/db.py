@@ -18,7 +18,7 @@ def db() -> None:
 @json_option
 @pass_caller
 def status(caller: Caller, as_json: bool) -> None:
-    """Show the database's schema and the newest this membox knows; changes nothing."""
+    """Show the database's schema and the newest known."""
     from appliance.box import schema_of
 
     caller.require_home()
@@ -35,9 +35,9 @@ def status(caller: Caller, as_json: bool) -> None:
 @json_option
 @pass_caller
 def upgrade(caller: Caller, as_json: bool) -> None:
-    """Bring the database to the newest schema, making it where there is none.
+    """Bring the database to the newest schema.
 
-    A daemon does this itself when it starts. A failed upgrade leaves the database as it was.
+    It is made where there is none. A daemon does this itself when it starts. A failed upgrade leaves the database as it was.
     """
     from appliance.box import schema_of
 

@@ -41,7 +41,10 @@ def key() -> None:
 def create(
     caller: Caller, name: str, role: str, agent: str | None, tenant: str | None, with_qr: bool, as_json: bool
 ) -> None:
-    """Make a key called NAME. The key is shown this once; the box keeps only its hash."""
+    """Make a key called NAME.
+
+    The key is shown this once; the box keeps only its hash.
+    """
     request = {"name": name, "role": role, "agent_id": agent or name}
     if tenant:
         request["tenant_id"] = tenant

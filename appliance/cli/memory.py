@@ -128,7 +128,10 @@ def _print_diff(text: str) -> None:
 @json_option
 @pass_caller
 def history(caller: Caller, path: str | None, limit: int, as_json: bool) -> None:
-    """List a file's versions, newest first; of every file without PATH."""
+    """List a file's versions, newest first.
+
+    Without PATH, those of every file.
+    """
     with caller.box() as box:
         answer = box.get("/v1/notebook/history", path=path, limit=limit)
     rows = [
@@ -152,7 +155,10 @@ def history(caller: Caller, path: str | None, limit: int, as_json: bool) -> None
 @json_option
 @pass_caller
 def restore(caller: Caller, path: str, version: int, as_json: bool) -> None:
-    """Bring a file back to an earlier VERSION; this is a new version, so it can be undone."""
+    """Bring a file back to an earlier VERSION.
+
+    This is a new version itself, so it can be undone.
+    """
     with caller.box() as box:
         answer = box.post("/v1/notebook/restore", {"path": path, "number": version})
     emit(answer, as_json, lambda: _print_saved(answer))
@@ -163,7 +169,10 @@ def restore(caller: Caller, path: str, version: int, as_json: bool) -> None:
 @json_option
 @pass_caller
 def undo(caller: Caller, path: str, as_json: bool) -> None:
-    """Take back the last change of a file; undoing twice brings it back."""
+    """Take back the last change of a file.
+
+    This is a new version itself: undoing twice brings the change back.
+    """
     with caller.box() as box:
         answer = box.post("/v1/notebook/undo", {"path": path})
     emit(answer, as_json, lambda: _print_saved(answer))
@@ -195,9 +204,9 @@ def lines(caller: Caller, path: str, as_json: bool) -> None:
 @json_option
 @pass_caller
 def forget(caller: Caller, range_: str, yes: bool, as_json: bool) -> None:
-    """Delete lines for good: from the file, the archive and every past version.
+    """Delete lines for good.
 
-    History shows that something was removed. Copies made before keep it until they age out (`membox backup list`).
+    They go from the file, the archive and every past version. History shows that something was removed. Copies made before keep it until they age out (`membox backup list`).
     """
     path, first, last = parse_range(range_)
     with caller.box() as box:

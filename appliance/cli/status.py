@@ -1,13 +1,31 @@
 """`membox status | doctor | health`: how the box is."""
 
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
 import click
 
+from appliance import lease
 from appliance.cli.connect import Caller, pass_caller
-from appliance.cli.output import emit, examples, fields, json_option
-from appliance.client.box_client import BoxClient
+from appliance.cli.output import counted, dim, emit, examples, fields, json_option, shown, size, when
+from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient
 from appliance.client.transport import HttpTransport, Transport, UnixTransport
-from appliance.errors import UnavailableError
+from appliance.errors import NotFoundError, UnavailableError
 from appliance.home import socket_path
+
+_STATES = {
+    "ok": click.style("all is well", fg="green"),
+    "warn": click.style("something should be seen to", fg="yellow"),
+    "error": click.style("something does not work", fg="red"),
+}
+_MARKS = {
+    "ok": click.style("ok     ", fg="green"),
+    "warn": click.style("warning", fg="yellow"),
+    "error": click.style("error  ", fg="red"),
+}
+_ENTRY = re.compile(r"^### \d\d:\d\d:\d\d", re.MULTILINE)
 
 
 @click.command(epilog=examples("membox status", "membox status --json"))
@@ -17,17 +35,71 @@ def status(caller: Caller, as_json: bool) -> None:
     """Show how the box is."""
     with caller.box() as box:
         answer = box.get("/v1/status")
-    emit(answer, as_json, lambda: fields(list(answer.items())))
+        answer["notes_today"] = _notes_today(box, answer)
+    emit(answer, as_json, lambda: _print_status(caller, answer))
+
+
+def _notes_today(box: BoxClient, seen: dict[str, Any]) -> int:
+    """How many entries the day's file has, the day being the box's."""
+    day = datetime.fromisoformat(seen["now"]).astimezone(ZoneInfo(seen["timezone"])).date()
+    try:
+        text = box.get("/v1/notebook/document", path=f"sessions/{day}.md")["text"]
+    except NotFoundError:
+        return 0
+    return len(_ENTRY.findall(text))
+
+
+def _print_status(caller: Caller, seen: dict[str, Any]) -> None:
+    click.echo(f"membox {seen['version']}: {_STATES[seen['state']]}\n")
+    due = min((job for job in seen["jobs"] if job["next_run"]), key=lambda job: str(job["next_run"]), default=None)
+    fields(
+        [
+            ("home", seen["home"]),
+            ("daemon", _daemon(caller)),
+            ("notebook", f"{counted(seen['documents'], 'file')}, {counted(seen['notes_today'], 'note')} today"),
+            ("database", f"{size(seen['database_bytes'])}; {size(seen['disk_free_bytes'])} free on its disk"),
+            ("mirror", seen["mirror_path"] or "none"),
+            ("next job", f"{due['name']}, {when(due['next_run'])}" if due else "none"),
+        ]
+    )
+    _print_findings(seen["findings"])
+
+
+def _daemon(caller: Caller) -> str:
+    if caller.url:
+        return f"serving {caller.url}"
+    holder = lease.holder(caller.home)
+    if holder is None or holder.what != lease.DAEMON:
+        return "not running: nothing is served, scheduled or mirrored (membox daemon start)"
+    return f"serving {holder.url}" if holder.ready else "starting or stopping"
+
+
+def _print_findings(findings: list[dict[str, str]]) -> None:
+    for finding in findings:
+        click.echo(f"\n{_MARKS[finding['severity']]}  {shown(finding['sentence'])}")
+        if finding["remedy"]:
+            click.echo(f"         {dim('→')} {shown(finding['remedy'])}")
 
 
 @click.command(epilog=examples("membox doctor", "membox doctor --json"))
 @json_option
 @pass_caller
 def doctor(caller: Caller, as_json: bool) -> None:
-    """Check everything and say what to do. Exit code 1 when something is wrong."""
+    """Check everything and say what to do.
+
+    Exit code 1 when something does not work. This reads the whole database, which takes a while on a large one.
+    """
     with caller.box() as box:
-        answer = box.get("/v1/status")
-    emit(answer, as_json, lambda: fields(list(answer.items())))
+        seen = box.get("/v1/status", LONG_WORK_SECONDS, deep="true")
+    answer = {"state": seen["state"], "checks": seen["checks"]}
+
+    def plain() -> None:
+        _print_findings(seen["checks"])
+        click.echo(f"\nmembox {seen['version']}: {_STATES[seen['state']]}.")
+
+    emit(answer, as_json, plain)
+    if seen["state"] == "error":
+        click.get_current_context().exit(1)
 
 
 @click.command(epilog=examples("membox health", "membox health --url https://box.example.ts.net"))
@@ -35,7 +107,10 @@ def doctor(caller: Caller, as_json: bool) -> None:
 @json_option
 @pass_caller
 def health(caller: Caller, url: str | None, as_json: bool) -> None:
-    """Ask a box whether it is alive. Exit code 1 when it does not answer."""
+    """Ask a box whether it is alive.
+
+    Exit code 1 when it does not answer.
+    """
     with BoxClient(_serving(caller, url)) as box:
         answer = box.get("/healthz")
         emit(answer, as_json, lambda: click.echo(f"{answer['status']}: membox {answer['version']} at {box.place}."))

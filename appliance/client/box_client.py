@@ -41,9 +41,9 @@ class BoxClient:
     def __exit__(self, *_: object) -> None:
         self._transport.close()
 
-    def get(self, path: str, /, **query: object) -> Json:
+    def get(self, path: str, seconds: float = ANSWER_SECONDS, /, **query: object) -> Json:
         """The answer to a GET; a query field that is None is left out."""
-        return self._call("GET", _with_query(path, query))
+        return self._call("GET", _with_query(path, query), seconds=seconds)
 
     def post(self, path: str, body: Json | None = None, seconds: float = ANSWER_SECONDS) -> Json:
         """The answer to a POST of `body`."""

@@ -49,7 +49,9 @@ def test_a_change_elsewhere_in_the_file_meanwhile_is_merged(box: Any, editor: Ed
     other.write_text("#!/bin/sh\nsed -i 's/five/FIVE/' \"$1\"\n")
     other.chmod(0o755)
     inner = f"EDITOR={other} {' '.join(box.command('memory', 'edit', 'a.md'))}"
-    done = box.json("memory", "edit", "a.md", environ=editor(f"[ -n \"$INNER\" ] || INNER=1 {inner} >&2; sed -i 's/one/ONE/' \"$1\""))
+    done = box.json(
+        "memory", "edit", "a.md", environ=editor(f'[ -n "$INNER" ] || INNER=1 {inner} >&2; sed -i \'s/one/ONE/\' "$1"')
+    )
     assert done["merged"] is True
     assert text_of(box, "a.md") == "ONE\n\n2\n\n3\n\n4\n\nFIVE\n"
 
@@ -69,7 +71,7 @@ def test_a_conflict_comes_back_into_the_editor_with_both_sides_and_is_saved_when
 ) -> None:
     write(box, editor, "a.md", "base\\n")
     seen = tmp_path / "seen"
-    settle = f"cp \"$1\" {seen}; printf 'both\\n' > \"$1\""
+    settle = f'cp "$1" {seen}; printf \'both\\n\' > "$1"'
     done = box("memory", "edit", "a.md", environ=editor(crossing(box, tmp_path, settle)))
     assert "both sides marked" in done.stderr
     assert "mine" in seen.read_text()
@@ -79,9 +81,7 @@ def test_a_conflict_comes_back_into_the_editor_with_both_sides_and_is_saved_when
     assert drafts(box) == []
 
 
-def test_a_conflict_left_unsettled_saves_nothing_and_keeps_the_draft(
-    box: Any, editor: Editor, tmp_path: Path
-) -> None:
+def test_a_conflict_left_unsettled_saves_nothing_and_keeps_the_draft(box: Any, editor: Editor, tmp_path: Path) -> None:
     write(box, editor, "a.md", "base\\n")
     done = box("memory", "edit", "a.md", environ=editor(crossing(box, tmp_path, "true")), code=1)
     (draft,) = drafts(box)

@@ -55,6 +55,12 @@ def test_the_list_of_commands_says_what_their_own_help_says() -> None:
         assert place.summary in ("", first), name
 
 
+@pytest.mark.parametrize("name", [name for name in membox.places if isinstance(TREE[name,], click.Group)])
+def test_a_groups_list_cuts_no_sentence_off(name: str) -> None:
+    listed = CliRunner().invoke(membox, [name, "--help"]).output
+    assert "..." not in listed.partition("Commands:")[2]
+
+
 def test_a_hidden_alias_is_not_listed() -> None:
     assert "init-sqlite" not in CliRunner().invoke(membox, ["--help"]).output
 
