@@ -103,7 +103,8 @@ def _print_restored(answer: dict[str, Any]) -> None:
 def verify(caller: Caller, path: Path | None, output_json: Path | None, as_json: bool) -> None:
     """Check that copies are whole.
 
-    Every file is held against its manifest, the database against itself. PATH is a mirror or one generation, wherever it is; without it, the box's own mirror is checked. Exit code 1 when
+    Every file is held against its manifest, the database against itself. PATH is a mirror or one generation, wherever
+    it is; without it, the box's own mirror is checked. Exit code 1 when
     a copy is damaged.
     """
     reports = _verify_here(path) if path else _verify_mirror(caller)

@@ -37,7 +37,8 @@ def status(caller: Caller, as_json: bool) -> None:
 def upgrade(caller: Caller, as_json: bool) -> None:
     """Bring the database to the newest schema.
 
-    It is made where there is none. A daemon does this itself when it starts. A failed upgrade leaves the database as it was.
+    It is made where there is none. A daemon does this itself when it starts. A failed upgrade leaves the database as it
+    was.
     """
     from appliance.box import schema_of
 

@@ -206,7 +206,8 @@ def lines(caller: Caller, path: str, as_json: bool) -> None:
 def forget(caller: Caller, range_: str, yes: bool, as_json: bool) -> None:
     """Delete lines for good.
 
-    They go from the file, the archive and every past version. History shows that something was removed. Copies made before keep it until they age out (`membox backup list`).
+    They go from the file, the archive and every past version. History shows that something was removed. Copies made
+    before keep it until they age out (`membox backup list`).
     """
     path, first, last = parse_range(range_)
     with caller.box() as box:
