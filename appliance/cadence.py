@@ -74,6 +74,8 @@ def _every(count: int, unit: str) -> str | None:
     limit = {"minute": 60, "hour": 24, "day": 1}[unit]
     if not 1 <= count <= limit or limit % count:
         return None  # "every 7 hours" has no steady place in a day
+    if count == 1 and unit != "day":
+        return {"minute": "* * * * *", "hour": "0 * * * *"}[unit]
     if count == limit:
         return {"minute": "0 * * * *", "hour": "0 0 * * *", "day": "0 0 * * *"}[unit]
     return f"*/{count} * * * *" if unit == "minute" else f"0 */{count} * * *"

@@ -21,6 +21,7 @@ from appliance.home import lock_path, run_directory
 DAEMON = "daemon"
 COMMAND = "command"
 _POLL_SECONDS = 0.02
+_LENGTH = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,8 @@ class Lease:
         self.release()
 
     def _write(self) -> None:
-        text = json.dumps(asdict(self._holder)).encode()
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, text, 0)
+        # One write of a fixed length: whoever reads meanwhile sees the old or the new.
+        os.pwrite(self._descriptor, json.dumps(asdict(self._holder)).encode().ljust(_LENGTH), 0)
 
 
 def holder(home: Path) -> Holder | None:
@@ -157,7 +157,7 @@ def _attempt(descriptor: int, kind: int) -> bool:
 
 def _read(descriptor: int) -> Holder | None:
     try:
-        return Holder(**json.loads(os.pread(descriptor, 4096, 0)))
+        return Holder(**json.loads(os.pread(descriptor, _LENGTH, 0)))
     except (ValueError, TypeError):
         return None  # just taken and not yet written
 

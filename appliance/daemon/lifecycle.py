@@ -79,6 +79,7 @@ def start(
     """
     from appliance.config import load_config
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stopping = _stop_on_signals()
     with ExitStack() as at_end:
         held = at_end.enter_context(Lease.acquire(home, DAEMON))
@@ -172,7 +173,7 @@ def _remove(path: Path) -> None:
 
 def _greet(box: "Box", url: str, out: TextIO) -> None:
     """Say where the box is; a link that signs in goes to a person at a terminal only, never into a log."""
-    if out.isatty():
+    if out.isatty() and url.startswith("http"):
         out.write(f"membox serves {url}\nSign in (once, within ten minutes): {url}/sign-in#ticket=")
         out.write(f"{box.access.create_ticket().ticket}\n")
     else:
