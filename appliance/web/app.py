@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Importing a module registers its endpoints.
-ENDPOINT_MODULES = ("memory_api", "capture", "access_api", "editor", "meta", "openapi", "static_files")
+ENDPOINT_MODULES = (
+    *("memory_api", "capture", "access_api", "box_api", "meta", "openapi", "static_files"),
+    *("today", "notebook_pages", "search_page", "devices_page", "editor"),
+)
 for _module in ENDPOINT_MODULES:
     import_module(f"appliance.web.{_module}")
 

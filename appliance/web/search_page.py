@@ -1,0 +1,130 @@
+"""The page Search: recall, with why each thing matched and where it stands."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from markupsafe import Markup
+from pydantic import BaseModel, Field
+
+from appliance.errors import NotFoundError
+from appliance.memory.models import Budget, ExplainedItem, InspectRequest, RecallRequest, Scope, TrustLevel
+from appliance.memory.rank import stem
+from appliance.text import fold, words
+from appliance.web.endpoint import Request, View, page, render
+from appliance.web.moments import Moment, moment_of
+
+_MOST = 30
+_WORD = re.compile(r"[^\W_]+")
+_START = 60  # characters of an item that name it elsewhere on the page
+_CONFLICT = "possible_conflict:"
+
+
+class Asked(BaseModel):
+    """What is searched for."""
+
+    q: str = Field("", max_length=1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One match as the page shows it."""
+
+    id: str
+    marked: Markup
+    type: str
+    trust: str
+    moment: Moment
+    why: str
+    file: str | None
+    line: int | None
+    link: str
+    source_ref: str | None
+
+
+@page("/search", query=Asked)
+def search(request: Request) -> View:
+    """Search everything remembered."""
+    query = request.query.q.strip()
+    if not query:
+        return render("search.html", query="", results=[], conflicts=[])
+    box, who = request.box, request.principal
+    answer = box.memory.recall(
+        who,
+        RecallRequest(
+            tenant_id=box.config.core.tenant,
+            agent_id=who.agent_id,
+            scope=Scope.TEAM,
+            query=query,
+            budget=Budget(max_items=_MOST, max_tokens=32_000),
+            explain=True,
+        ),
+    )
+    items = [item for item in answer.items if isinstance(item, ExplainedItem)]
+    starts = {item.memory_id: _start(item.text) for item in items}
+    pairs = [name.removeprefix(_CONFLICT).split(":") for name in answer.conflicts]
+    return render(
+        "search.html",
+        query=query,
+        results=[_found(item, request) for item in items],
+        conflicts=[[(each, starts[each]) for each in pair] for pair in pairs],
+    )
+
+
+def _found(item: ExplainedItem, request: Request) -> Found:
+    return Found(
+        item.memory_id,
+        marked(item.text, item.why),
+        item.type.value,
+        _trust(item.memory_id, request).value.replace("_", " "),
+        moment_of(item.occurred_at, request.box),
+        ", ".join(item.why),
+        item.file,
+        item.line,
+        f"/memory?path={quote(item.file)}#L{item.line}" if item.file else "",
+        item.source_ref,
+    )
+
+
+def _trust(memory_id: str, request: Request) -> TrustLevel:
+    who = request.principal
+    asked = InspectRequest(tenant_id=request.box.config.core.tenant, agent_id=who.agent_id, scope=Scope.TEAM)
+    try:
+        return request.box.memory.inspect(who, memory_id, asked).trust_level
+    except NotFoundError:
+        return TrustLevel.UNTRUSTED_WEB  # forgotten a moment ago
+
+
+def marked(text: str, matched: list[str]) -> Markup:
+    """`text` escaped, with the words that have the stem of a matched one in <mark>."""
+    stems = {stem(word) for word in matched}
+    pieces: list[Markup | str] = []
+    at = 0
+    for match in _WORD.finditer(text):
+        start, end = _span(match, stems)
+        if start == end:
+            continue
+        pieces += [text[at:start], Markup("<mark>{}</mark>").format(text[start:end])]
+        at = end
+    pieces.append(text[at:])
+    return Markup("").join(pieces)
+
+
+def _span(match: re.Match[str], stems: set[str]) -> tuple[int, int]:
+    """Which part of a word matches: all of it, the matching characters of an unsegmented run, or nothing."""
+    word = match.group()
+    if stem(fold(word)) in stems:
+        return match.span()
+    if word.isascii() or not any(each in stems for each in words(word)):
+        return 0, 0
+    found = [word.find(each) for each in stems if each in word]
+    if not found:
+        return match.span()
+    start = min(found)
+    end = max(word.find(each) + len(each) for each in stems if each in word)
+    return match.start() + start, match.start() + end
+
+
+def _start(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _START else line[: _START - 1].rstrip() + "…"
