@@ -1,14 +1,15 @@
 """How text becomes words: one place, shared by the index, queries, similarity and conflicts.
 
-The full-text index splits on everything that is not a letter or digit, folds case and accents, and stems English.
-Scripts written without spaces are split here into overlapping pairs of characters, so that 東京 is found in
-東京タワー: unicode61 alone would index the whole run as one word.
+Everything beyond ASCII is folded here, not by the index: its unicode61 knows neither ß nor final sigma, splits words
+at vowel signs, and would then miss what a query folded otherwise. The index only lowers ASCII and stems English.
+Scripts written without spaces are split into overlapping pairs of characters, so that 東京 is found in 東京タワー:
+unicode61 alone would index the whole run as one word.
 """
 
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from unicodedata import category, combining, normalize
+from unicodedata import category, normalize
 
 # Han, kana, Hangul, Thai, Lao, Khmer, Myanmar: runs without reliable spaces.
 _RUN = re.compile(
@@ -16,6 +17,8 @@ _RUN = re.compile(
     "\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 _WORD = re.compile(r"[^\W_]+")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_VOICED = "\u3099\u309a"  # が is not か with an accent
 
 STOP_WORDS = frozenset(
     """a about above after again against all also am an and any are aren as at be because been before being below
@@ -29,21 +32,32 @@ STOP_WORDS = frozenset(
 
 
 def searchable(text: str) -> str:
-    """`text` as the index stores it: compatibility forms folded, unsegmented runs as overlapping pairs.
+    """`text` as the index stores it: folded beyond ASCII, unsegmented runs as overlapping pairs.
 
     A run's last character is added alone, so that a one-character query finds it as a whole word or as a prefix.
     """
+    return segmented(text).casefold() if not text.isascii() else text
+
+
+def segmented(text: str) -> str:
+    """`text` like `searchable`, but with capitals left as they are."""
     return _with_pairs(text, lambda run: [*_pairs(run), run[-1:]])
 
 
 def _with_pairs(text: str, split: Callable[[str], list[str]]) -> str:
     if text.isascii():
         return text
-    return _RUN.sub(lambda match: f" {' '.join(split(_without_marks(match.group())))} ", normalize("NFKC", text))
+    return _RUN.sub(lambda match: f" {' '.join(split(match.group()))} ", _without_marks(text))
 
 
-def _without_marks(run: str) -> str:
-    return "".join(char for char in run if not category(char).startswith("M"))
+def _without_marks(text: str) -> str:
+    """Compatibility forms made plain; accents, vowel signs and invisible characters removed."""
+    return normalize("NFKC", _NOT_ASCII.sub(_bare, normalize("NFKD", text)))
+
+
+def _bare(match: re.Match[str]) -> str:
+    char = match.group()
+    return "" if category(char) in ("Mn", "Mc", "Me", "Cf") and char not in _VOICED else char
 
 
 def _pairs(run: str) -> list[str]:
@@ -53,10 +67,7 @@ def _pairs(run: str) -> list[str]:
 @lru_cache(maxsize=20_000)
 def fold(word: str) -> str:
     """`word` without case and accents, as the index compares it."""
-    if word.isascii():
-        return word.lower()
-    decomposed = normalize("NFKD", word.casefold())
-    return "".join(char for char in decomposed if not combining(char))
+    return word.lower() if word.isascii() else _without_marks(word).casefold()
 
 
 def words(text: str) -> list[str]:
@@ -72,8 +83,24 @@ def content_words(text: str) -> list[str]:
 
 
 def folded(text: str) -> str:
-    """Case, space and punctuation removed: two texts that are equal after this say the same."""
-    return "".join(fold(word) for word in _WORD.findall(normalize("NFKC", text)))
+    """Case, space and punctuation removed: two texts that are equal after this say the same.
+
+    Digits that were apart stay apart (1.5 is not 15), and symbols count (👍 is not 👎).
+    """
+    plain = normalize("NFKC", text).casefold().translate(_SPACED)
+    return _SPACE.sub("", " ".join(plain.split()))
+
+
+class _Spaced(dict[int, str]):
+    """A translation of every character but letters, marks, numbers and symbols to a space."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        return self.setdefault(code, char if category(char)[0] in "LMNS" else " ")
+
+
+_SPACED = _Spaced()
+_SPACE = re.compile(r"(?<!\d) | (?!\d)")
 
 
 def estimate_tokens(text: str) -> int:

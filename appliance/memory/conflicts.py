@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from appliance.memory.rank import stem
-from appliance.text import STOP_WORDS, fold, searchable
+from appliance.text import STOP_WORDS, fold, segmented
 
 _SAME_SUBJECT = 0.6
 _NEGATIONS = frozenset("not no never cannot nor without neither none nobody nothing stop avoid forbidden".split())
@@ -43,7 +43,7 @@ def claim(text: str) -> Claim:
     subject: set[str] = set()
     values: dict[str, set[str]] = {}
     negated = _CONTRACTED.search(text) is not None
-    for match in _TOKEN.finditer(searchable(_CONTRACTED.sub(" ", text))):
+    for match in _TOKEN.finditer(segmented(_CONTRACTED.sub(" ", text))):
         kind, token = match.lastgroup or "word", match.group()
         word = fold(token)
         if kind == "word":

@@ -47,13 +47,13 @@ memory_items = Table(
 )
 Index("ix_memory_items_expires_at", memory_items.c.expires_at, sqlite_where=memory_items.c.expires_at.is_not(None))
 
-# Near-duplicates: a row per band of an item's MinHash sketch.
+# Near-duplicates: a row per band of an item's MinHash sketch (memory/similarity.py). No foreign key: it would need an
+# index as large as the table; a forgotten item's rows are deleted with it.
 similarity_bands = Table(
     "similarity_bands",
     metadata,
     Column("band", BigInteger, primary_key=True, autoincrement=False),
-    Column("item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Index("ix_similarity_bands_item_id", "item_id"),
+    Column("item_id", RowId, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 

@@ -1,16 +1,19 @@
 """SQLite: write-ahead log, full durability, FTS5 kept in step by triggers, at most three readers."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, override
 
 from sqlalchemy import (
+    URL,
     ColumnElement,
     Connection,
     Engine,
+    Label,
     Row,
     column,
     create_engine,
@@ -31,10 +34,12 @@ from appliance.storage.writer import Writer
 
 READERS = 3
 SCRUB_AFTER_SECONDS = 20.0  # "within a minute" (contract memory-api, Forget), many forgets share one
+_SCRUB_AGAIN_SECONDS = 1.0
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
 
+_log = logging.getLogger(__name__)
 _fts = table("memory_fts", column("rowid"))
-_relevance = literal_column("-bm25(memory_fts)").label("relevance")
+_relevance: Label[float] = literal_column("-bm25(memory_fts)").label("relevance")
 
 
 class SqliteDatabase(Database):
@@ -53,6 +58,7 @@ class SqliteDatabase(Database):
             if conn.execute(select(box_state.c.key).where(box_state.c.key == "scrub_due")).first():
                 self._scrub_at = time.monotonic() + SCRUB_AFTER_SECONDS
 
+    @override
     @contextmanager
     def read(self) -> Iterator[Connection]:
         try:
@@ -61,9 +67,11 @@ class SqliteDatabase(Database):
         except DBAPIError as fault:
             raise _translate(fault) from fault
 
+    @override
     def write[T](self, work: Callable[[Connection], T]) -> T:
         return self._writer.submit(work)
 
+    @override
     def full_text(
         self, conn: Connection, words: Sequence[str], visible: ColumnElement[bool], limit: int
     ) -> list[Row[Any]]:
@@ -78,16 +86,19 @@ class SqliteDatabase(Database):
         )
         return list(conn.execute(statement).all())
 
+    @override
     def mark_for_scrub(self, conn: Connection) -> None:
         conn.execute(insert(box_state).prefix_with("OR IGNORE"), {"key": "scrub_due", "value": "1"})
         if self._scrub_at is None:
             self._scrub_at = time.monotonic() + SCRUB_AFTER_SECONDS
 
+    @override
     def scrub(self) -> None:
         self._writer.submit(self._scrub, outside=True)
 
+    @override
     def copy_to(self, target: Path) -> None:
-        source = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        source = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
         copy = sqlite3.connect(target)
         try:
             source.backup(copy)  # in one step: a consistent snapshot, writers are not held up
@@ -98,17 +109,21 @@ class SqliteDatabase(Database):
             copy.close()
             source.close()
 
+    @override
     def is_alive(self) -> bool:
         return self._writer.is_alive()
 
+    @override
     def size(self) -> int:
         return sum(
             part.stat().st_size for part in (self.path, self.path.with_name(self.path.name + "-wal")) if part.exists()
         )
 
+    @override
     def check(self) -> list[str]:
         return check_file(self.path)
 
+    @override
     def close(self) -> None:
         self._readers.dispose()
         self._writer.close()
@@ -119,15 +134,13 @@ class SqliteDatabase(Database):
             self._scrub(conn)
 
     def _scrub(self, conn: Connection) -> None:
-        self._scrub_at = None
+        self._scrub_at = time.monotonic() + _SCRUB_AGAIN_SECONDS  # unless all of it succeeds
         with conn.begin():
             conn.execute(text("INSERT INTO memory_fts(memory_fts) VALUES ('optimize')"))
-            conn.execute(box_state.delete().where(box_state.c.key == "scrub_due"))
         if _truncate_log(conn):
-            return
-        self._scrub_at = time.monotonic() + 1.0  # a reader still holds the log; its pages go next time
-        with conn.begin():
-            conn.execute(insert(box_state).prefix_with("OR IGNORE"), {"key": "scrub_due", "value": "1"})
+            with conn.begin():
+                conn.execute(box_state.delete().where(box_state.c.key == "scrub_due"))
+            self._scrub_at = None
 
 
 def check_file(path: Path) -> list[str]:
@@ -151,7 +164,7 @@ def check_file(path: Path) -> list[str]:
 def _engine(path: Path, pragmas: Sequence[str], pool: type[QueuePool] | type[StaticPool]) -> Engine:
     sizes: dict[str, Any] = {"pool_size": READERS, "max_overflow": 0} if pool is QueuePool else {}
     engine = create_engine(
-        f"sqlite:///{path}", poolclass=pool, connect_args={"check_same_thread": False, "timeout": 10}, **sizes
+        URL.create("sqlite", database=str(path)), poolclass=pool, connect_args={"check_same_thread": False, "timeout": 10}, **sizes
     )
 
     @event.listens_for(engine, "connect")
@@ -174,10 +187,13 @@ def _begin_immediate(conn: Connection) -> None:
 
 
 def _truncate_log(conn: Connection) -> bool:
-    """Empty the write-ahead log; False when a reader was in the way."""
-    raw = conn.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)
-    busy: int = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    """Empty the write-ahead log; False when a reader was in the way or the disk refused."""
+    raw = cast(sqlite3.Connection, conn.connection.driver_connection)
+    try:
+        busy: int = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as fault:
+        _log.warning("the write-ahead log could not be emptied (%s); it is tried again", fault)
+        return False
     return busy == 0
 
 

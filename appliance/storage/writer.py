@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from appliance.errors import UnavailableError
+from appliance.errors import StorageFullError, UnavailableError
 
 GROUP_LIMIT = 64  # requests that share one commit
 _log = logging.getLogger(__name__)
@@ -36,15 +36,16 @@ class Writer:
     Args:
         engine: connects to the store; its `begin` event opens the right kind of transaction.
         translate: turns a database driver's error into one of ours.
-        idle: called with the connection when nothing has been asked for a second, outside any transaction.
+        upkeep: called with the connection between transactions, after each and at least every second; must be quick
+            when nothing is due.
     """
 
     def __init__(
-        self, engine: Engine, translate: Callable[[DBAPIError], Exception], idle: Callable[[Connection], None]
+        self, engine: Engine, translate: Callable[[DBAPIError], Exception], upkeep: Callable[[Connection], None]
     ) -> None:
         self._engine = engine
         self._translate = translate
-        self._idle = idle
+        self._upkeep = upkeep
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
@@ -87,6 +88,7 @@ class Writer:
                 for request in outside:
                     self._attempt(conn, request)
                     request.done.set()
+                self._keep_up(conn)
 
     def _next_group(self, conn: Connection) -> list[_Request] | None:
         while True:
@@ -94,7 +96,7 @@ class Writer:
                 first = self._requests.get(timeout=1.0)
                 break
             except queue.Empty:
-                self._rest(conn)
+                self._keep_up(conn)
         if first is None:
             return None
         group = [first]
@@ -109,9 +111,9 @@ class Writer:
             group.append(following)
         return group
 
-    def _rest(self, conn: Connection) -> None:
+    def _keep_up(self, conn: Connection) -> None:
         try:
-            self._idle(conn)
+            self._upkeep(conn)
         except DBAPIError:
             _log.exception("database upkeep failed; it is tried again")
 
@@ -120,13 +122,20 @@ class Writer:
             with conn.begin():
                 for request in group:
                     self._attempt_in_savepoint(conn, request)
-        except DBAPIError as fault:
-            error = self._translate(fault)
+        except Exception as fault:  # noqa: BLE001 - told to all that shared the transaction
+            error = self._reason(fault, group)
             for request in group:
                 request.error = request.error or error
         finally:
             for request in group:
                 request.done.set()
+
+    def _reason(self, fault: Exception, group: list[_Request]) -> BaseException:
+        """Why a transaction was lost: when the driver gave it up on a full disk, the request that met it knows."""
+        full = [request.error for request in group if isinstance(request.error, StorageFullError)]
+        if full:
+            return full[0]
+        return self._translate(fault) if isinstance(fault, DBAPIError) else fault
 
     def _attempt_in_savepoint(self, conn: Connection, request: _Request) -> None:
         savepoint = conn.begin_nested()

@@ -132,6 +132,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ticket_hash"),
     )
     op.create_table(
+        "similarity_bands",
+        sa.Column("band", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("item_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("band", "item_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "tombstones",
         sa.Column("memory_id", sa.String(length=128), nullable=False),
         sa.Column("tenant_id", sa.String(length=128), nullable=False),
@@ -173,15 +180,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("item_id"),
     )
     op.create_index("ix_notebook_sections_path", "notebook_sections", ["path"], unique=False)
-    op.create_table(
-        "similarity_bands",
-        sa.Column("band", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("item_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.ForeignKeyConstraint(["item_id"], ["memory_items.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("band", "item_id"),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_similarity_bands_item_id", "similarity_bands", ["item_id"], unique=False)
 
     if op.get_bind().dialect.name == "sqlite":
         for statement in _FULL_TEXT:
