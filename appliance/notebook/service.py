@@ -1,0 +1,351 @@
+"""The notebook: capture, read, save, look back, and forget (contract notebook)."""
+
+import difflib
+from pathlib import Path
+from threading import RLock
+
+from sqlalchemy import Connection, insert
+
+from appliance.clock import Clock, local, to_ms
+from appliance.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
+from appliance.notebook import versions
+from appliance.notebook.answered import NoteKey
+from appliance.notebook.capturing import DayLog
+from appliance.notebook.documents import JOURNAL, checked_path, day_path, tier
+from appliance.notebook.files import Files
+from appliance.notebook.holding import Change, Held
+from appliance.notebook.index import SectionIndex
+from appliance.notebook.merge import merge
+from appliance.notebook.models import (
+    MAX_NOTE_BYTES,
+    Captured,
+    Document,
+    DocumentInfo,
+    LineOrigin,
+    Note,
+    Saved,
+    VersionInfo,
+)
+from appliance.notebook.origins import line_versions
+from appliance.notebook.plaintext import MAX_TEXT_BYTES, lines_of, normalise
+from appliance.notebook.removal import plan
+from appliance.notebook.versions import DELETED, FORGET
+from appliance.notebook.watch import Watch
+from appliance.notebook.working_copy import WorkingCopy
+from appliance.storage.database import Database
+from appliance.storage.schema import audit_log
+
+_MOST_HISTORY = 500
+
+
+class Notebook:
+    """A tenant's notebook. Thread safe; what changes something is durable when it returns.
+
+    Args:
+        root: the directory of the files.
+        timezone: IANA name, for day files and headings.
+        tenant: whose notebook it is, for idempotency keys and the audit log.
+    """
+
+    def __init__(
+        self, root: Path, database: Database, index: SectionIndex, timezone: str, clock: Clock, tenant: str = "home"
+    ) -> None:
+        self._database = database
+        self._index = index
+        self._timezone = timezone
+        self._clock = clock
+        self._tenant = tenant
+        self._files = Files(root)
+        self._copy = WorkingCopy(self._files, database, index, timezone, clock)
+        self._watch = Watch(self._files, self._copy)
+        self._day_log = DayLog(self._copy, timezone)
+        self._lock = RLock()
+
+    # Keeping files and database in step
+
+    def settle(self) -> None:
+        """Bring files and database together at start; call it once, before anything else (see `Watch.settle`)."""
+        with self._lock:
+            self._watch.settle()
+
+    def notice(self) -> list[str]:
+        """Take in what was edited by hand; the paths that changed. Cheap when nothing did: one look at each file.
+
+        An edit is taken in once the file has stayed as it is for a second.
+        """
+        with self._lock:
+            return self._watch.notice()
+
+    def problems(self) -> list[str]:
+        """What keeps files from being part of the notebook, a sentence each; for `membox doctor`."""
+        with self._lock:
+            return self._watch.problems()
+
+    # Capture
+
+    def today(self) -> str:
+        """The path of the day's file, in the configured timezone."""
+        return day_path(f"{local(self._clock(), self._timezone):%Y-%m-%d}")
+
+    def capture(self, note: Note, author: str, idempotency_key: str | None = None) -> Captured:
+        """Append a note to the day's file; durable, in the file and indexed when this returns.
+
+        Args:
+            idempotency_key: with the same key and note within 24 hours, the first answer is given again.
+
+        Raises:
+            InvalidError: `empty note`.
+            TooLargeError: `note_too_large`, over 64 KiB.
+            ConflictError: `idempotency_conflict`, the key was used for another note.
+            StorageFullError, StorageError: not all of it could be written; sending it again with the same key is
+                safe and stores it once.
+        """
+        if not note.text.strip():
+            raise InvalidError("empty note", "The note is empty.")
+        if len(note.text.encode()) > MAX_NOTE_BYTES:
+            raise TooLargeError("note_too_large", "A note has at most 64 KiB; send it in parts.")
+        key = NoteKey.of(self._tenant, author, idempotency_key, note) if idempotency_key else None
+        with self._lock:
+            moment = local(self._clock(), self._timezone)
+            self._copy.take_in(day_path(f"{moment:%Y-%m-%d}"))
+            change, captured = self._day_log.compose(note, author, moment)
+            earlier = self._copy.commit([change], key, captured.model_dump_json())
+            if earlier is not None:
+                captured = Captured.model_validate_json(earlier).model_copy(update={"replayed": True})
+            else:
+                self._day_log.stored(change.path)
+            if captured.path in self._copy.held:
+                self._copy.publish(captured.path)
+            return captured
+
+    # Reading and saving
+
+    def documents(self) -> list[DocumentInfo]:
+        """Every file there is, by path."""
+        with self._lock:
+            return [self._info(path, held) for path, held in sorted(self._copy.held.items()) if not held.stored.deleted]
+
+    def read(self, path: str) -> Document:
+        """A file's current text.
+
+        Raises:
+            NotFoundError: `document_not_found`.
+        """
+        with self._lock:
+            self._watch.notice_one(checked_path(path))
+            stored = self._live(path).stored
+            return Document(
+                path=path,
+                text=self._copy.text(path),
+                version=stored.version,
+                changed_at=stored.changed_at,
+                author=stored.author,
+            )
+
+    def save(self, path: str, text: str, base_version: int, author: str, allow_empty: bool = False) -> Saved:
+        """Store a person's or agent's new text of a file.
+
+        Args:
+            base_version: the version the writer had read; 0 for a new file.
+            allow_empty: the writer was asked, and means to leave the file empty.
+
+        Raises:
+            ConflictError: `edit_conflict`, another write changed the same lines; `detail` has path, version and the
+                texts base, yours, theirs and merged (with conflict markers).
+            InvalidError: `invalid_path`, `invalid_text`, `empty_document`.
+            NotFoundError: `document_not_found`, or `version_not_found` for a base that never was.
+            TooLargeError: `document_too_large`.
+        """
+        checked_path(path)
+        text = self._checked_text(text, allow_empty)
+        with self._lock:
+            self._copy.take_in(path)
+            held = self._copy.held.get(path)
+            if held is None and base_version:
+                raise NotFoundError("document_not_found", f"There is no {path}; save it as a new file.")
+            if held is None or (held.stored.deleted and base_version in (0, held.stored.version)):
+                return self._store(path, text, author, "save")
+            current = "" if held.stored.deleted else self._copy.text(path)
+            if text == current and not held.stored.deleted:
+                return self._saved(path)
+            if base_version == held.stored.version:
+                return self._store(path, text, author, "save")
+            return self._merge(path, held, self._text_at(path, base_version), text, current, author)
+
+    def _merge(self, path: str, held: Held, base: str, yours: str, theirs: str, author: str) -> Saved:
+        version = held.stored.version
+        names = ("yours", f"version {version}")
+        merged = merge(base, yours, theirs, names, keep_both=path.startswith(JOURNAL))
+        if merged.clean and not held.stored.deleted:
+            if merged.text == theirs:
+                return self._saved(path, merged=True)
+            return self._store(path, merged.text, author, "merge", merged=True)
+        texts = {"base": base, "yours": yours, "theirs": theirs, "merged": merged.text}
+        raise ConflictError(
+            "edit_conflict",
+            f"{path} was changed meanwhile, in the same lines. Both sides are shown: keep what is right, save again.",
+            detail={"path": path, "version": version, **texts},
+        )
+
+    # Looking back
+
+    def history(self, path: str | None = None, limit: int = 50, before: int | None = None) -> list[VersionInfo]:
+        """Versions, newest first: of one file, `before` being a version number, or of all, `before` being a time.
+
+        Raises:
+            NotFoundError: `document_not_found`.
+        """
+        document = self._known(path).stored.id if path is not None else None
+        with self._database.read() as conn:
+            return versions.history(conn, document, max(1, min(limit, _MOST_HISTORY)), before)
+
+    def version(self, path: str, number: int) -> str:
+        """The text of a version. NotFoundError `document_not_found` or `version_not_found`."""
+        self._known(path)
+        return self._text_at(path, number)
+
+    def diff(self, path: str, old: int, new: int) -> str:
+        """What changed between two versions, as a unified diff; version 0 is the file before it was there."""
+        self._known(path)
+        return _unified(path, self._text_at(path, old), self._text_at(path, new), f"version {old}", f"version {new}")
+
+    def diff_text(self, path: str, base_version: int, text: str) -> str:
+        """What saving `text` would change in a version, as a unified diff."""
+        base = self._text_at(checked_path(path), base_version)
+        return _unified(path, base, normalise(text), f"version {base_version}", "yours")
+
+    def origins(self, path: str) -> list[LineOrigin]:
+        """Every line of a file with the version that brought it."""
+        stored = self._live(path).stored
+        with self._database.read() as conn:
+            found = line_versions(versions.all_texts(conn, stored.id))
+        return [
+            LineOrigin(text=line, version=row.number, created_at=row.created_at, author=row.author)
+            for line, row in found
+        ]
+
+    def restore(self, path: str, number: int, author: str) -> Saved:
+        """Make an old version the newest. NotFoundError `document_not_found` or `version_not_found`."""
+        with self._lock:
+            held = self._known(path)
+            self._copy.take_in(path)
+            text = self._text_at(path, number)
+            with self._database.read() as conn:
+                deleted = versions.reason_of(conn, held.stored.id, number) == DELETED
+            if deleted == held.stored.deleted and text == self._copy.text(path):
+                return self._saved(path)
+            return self._store(path, text, author, DELETED if deleted else "restore")
+
+    def undo(self, path: str, author: str) -> Saved:
+        """Go back to the version before the last. NotFoundError `document_not_found` or `nothing_to_undo`."""
+        with self._lock:
+            held = self._known(path)
+            self._copy.take_in(path)
+            if held.stored.version == 1:
+                raise NotFoundError("nothing_to_undo", f"{path} has only one version.")
+            return self.restore(path, held.stored.version - 1, author)
+
+    # Forgetting
+
+    def forget(self, path: str, first_line: int, last_line: int, author: str) -> None:
+        """Remove lines (1-based, inclusive) from the file, the archive, deleted files, and every past version.
+
+        The history shows that something was removed, and the audit log by whom, neither says what.
+
+        Raises:
+            NotFoundError: `document_not_found`.
+            InvalidError: `invalid_lines`, the file has no such lines.
+        """
+        with self._lock:
+            self._known(path)
+            self._copy.take_in(path)
+            count = len(lines_of(self._copy.text(self._live(path).stored.path)))
+            if not 1 <= first_line <= last_line <= count:
+                raise InvalidError("invalid_lines", f"{path} has the lines 1 to {count}.")
+            removal = plan(self._copy, self._database, path, first_line, last_line, author)
+
+            def also(conn: Connection) -> None:
+                for document, rewritten in removal.rewritten.items():
+                    versions.rewrite(conn, document, rewritten)
+                row = {"at": to_ms(self._clock()), "tenant_id": self._tenant, "actor": author}
+                conn.execute(insert(audit_log).values(**row, action=FORGET, subject=f"notebook:{path}"))
+                self._database.mark_for_scrub(conn)
+
+            self._copy.commit(removal.changes, also=also)
+            for change in removal.changes:
+                self._copy.publish(change.path, verbatim=False)
+        self._database.scrub()
+
+    def forget_item(self, memory_id: str, author: str) -> bool:
+        """Forget the lines that a remembered item is; False when it is no section of the notebook."""
+        with self._lock:
+            if (lines := self._lines_of(memory_id)) is None:
+                return False
+            self._copy.take_in(lines[0])
+            if (lines := self._lines_of(memory_id)) is None:
+                return False  # an edit by hand has just removed it
+            self.forget(*lines, author)
+            return True
+
+    def _lines_of(self, memory_id: str) -> tuple[str, int, int] | None:
+        with self._database.read() as conn:
+            return self._index.lines_of(conn, memory_id)
+
+    # What the above share
+
+    def _store(self, path: str, text: str, author: str, reason: str, merged: bool = False) -> Saved:
+        self._copy.commit([Change(path, text, author, reason)])
+        self._copy.publish(path)
+        return self._saved(path, merged)
+
+    def _saved(self, path: str, merged: bool = False) -> Saved:
+        return Saved(path=path, version=self._copy.held[path].stored.version, text=self._copy.text(path), merged=merged)
+
+    def _info(self, path: str, held: Held) -> DocumentInfo:
+        stored, facts = held.stored, self._copy.facts(path)
+        return DocumentInfo(
+            path=path,
+            tier=tier(path),
+            version=stored.version,
+            changed_at=stored.changed_at,
+            author=stored.author,
+            lines=facts.lines,
+            bytes=facts.bytes,
+        )
+
+    def _known(self, path: str) -> Held:
+        """The document, deleted or not; NotFoundError `document_not_found`."""
+        held = self._copy.held.get(checked_path(path))
+        if held is None:
+            raise NotFoundError("document_not_found", f"There is no {path} in the notebook.")
+        return held
+
+    def _live(self, path: str) -> Held:
+        """The document, if it is there now; NotFoundError `document_not_found`."""
+        held = self._known(path)
+        if held.stored.deleted:
+            raise NotFoundError("document_not_found", f"{path} was deleted; its history can bring it back.")
+        return held
+
+    def _text_at(self, path: str, number: int) -> str:
+        """The text of a version; version 0 is empty. NotFoundError `version_not_found`."""
+        text = "" if number == 0 else self._copy.text_at(path, number)
+        if text is None:
+            raise NotFoundError("version_not_found", f"{path} has no version {number}.")
+        return text
+
+    @staticmethod
+    def _checked_text(text: str, allow_empty: bool) -> str:
+        text = normalise(text)
+        if len(text.encode()) > MAX_TEXT_BYTES:
+            raise TooLargeError("document_too_large", "A file has at most 4 MB; split it.")
+        if not text.strip() and not allow_empty:
+            raise InvalidError("empty_document", "The text is empty; say that you mean it, or keep the old one.")
+        return text
+
+
+def _unified(path: str, old: str, new: str, old_name: str, new_name: str) -> str:
+    lines = difflib.unified_diff(
+        lines_of(old), lines_of(new), f"{path} ({old_name})", f"{path} ({new_name})", lineterm=""
+    )
+    return "".join(f"{line}\n" for line in lines)
