@@ -11,8 +11,7 @@ from appliance.clock import Clock, system_clock
 from appliance.config import Config, load_config
 from appliance.home import NOTEBOOK_DIRECTORY
 from appliance.memory import Memory, NotebookSections
-from appliance.notebook import Notebook
-from appliance.notebook.materialise import write_notebook
+from appliance.notebook import Notebook, write_notebook
 from appliance.storage import Database, open_database
 from appliance.storage.opening import known_versions, schema_version
 

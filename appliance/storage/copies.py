@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from appliance.errors import StorageError
 from appliance.storage import schema
 
 # What a box writes about its own upkeep, mirroring included, is no change worth a new copy.
@@ -20,6 +25,17 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield conn
     finally:
         conn.close()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Connection]:
+    """A connection that reads the copy; StorageError when it cannot."""
+    engine = create_engine(f"sqlite:///{path.absolute().as_uri()}?mode=ro&immutable=1&uri=true", poolclass=NullPool)
+    try:
+        with engine.connect() as conn:
+            yield conn
+    except DBAPIError as fault:
+        raise StorageError("copy_unreadable", f"{path} could not be read ({fault.orig}).") from fault
 
 
 def faults_of(path: Path) -> list[str]:
