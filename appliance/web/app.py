@@ -28,8 +28,18 @@ log = logging.getLogger(__name__)
 
 # Importing a module registers its endpoints.
 ENDPOINT_MODULES = (
-    *("memory_api", "capture", "access_api", "box_api", "meta", "openapi", "static_files"),
-    *("today", "notebook_pages", "search_page", "devices_page", "editor"),
+    "memory_api",
+    "capture",
+    "access_api",
+    "box_api",
+    "meta",
+    "openapi",
+    "today",
+    "notebook_pages",
+    "search_page",
+    "devices_page",
+    "editor",
+    "static_files",
 )
 for _module in ENDPOINT_MODULES:
     import_module(f"appliance.web.{_module}")
