@@ -51,13 +51,15 @@ def _with_pairs(text: str, split: Callable[[str], list[str]]) -> str:
 
 
 def _without_marks(text: str) -> str:
-    """Compatibility forms made plain; accents, vowel signs and invisible characters removed."""
+    """Compatibility forms made plain, accents and vowel signs removed, what is no letter or digit a space."""
     return normalize("NFKC", _NOT_ASCII.sub(_bare, normalize("NFKD", text)))
 
 
 def _bare(match: re.Match[str]) -> str:
     char = match.group()
-    return "" if category(char) in ("Mn", "Mc", "Me", "Cf") and char not in _VOICED else char
+    if char.isalnum() or char in _VOICED:
+        return char
+    return "" if category(char) in ("Mn", "Mc", "Me", "Cf") else " "
 
 
 def _pairs(run: str) -> list[str]:
