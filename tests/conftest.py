@@ -2,8 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from appliance.storage import Database, open_database
 
 
 def pytest_configure() -> None:
@@ -21,3 +25,22 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     pytest.skip("no Chromium: install Debian's chromium or say where it is with MEMBOX_CHROMIUM")
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed, empty database file of the newest schema; migrated once, since that starts a process."""
+    path = tmp_path_factory.mktemp("database") / "membox.db"
+    open_database(path).close()
+    return path
+
+
+@pytest.fixture(params=["sqlite"])
+def database(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) -> Iterator[Database]:
+    """An empty store; a further dialect is a further parameter."""
+    assert request.param == "sqlite"
+    path = tmp_path / "membox.db"
+    shutil.copy(empty_database, path)
+    opened = open_database(path)
+    yield opened
+    opened.close()

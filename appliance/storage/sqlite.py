@@ -163,9 +163,8 @@ def check_file(path: Path) -> list[str]:
 
 def _engine(path: Path, pragmas: Sequence[str], pool: type[QueuePool] | type[StaticPool]) -> Engine:
     sizes: dict[str, Any] = {"pool_size": READERS, "max_overflow": 0} if pool is QueuePool else {}
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), poolclass=pool, connect_args={"check_same_thread": False, "timeout": 10}, **sizes
-    )
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, poolclass=pool, connect_args={"check_same_thread": False, "timeout": 10}, **sizes)
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: object) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
 
 def upgrade(path: Path) -> None:
@@ -34,4 +35,7 @@ def upgrade(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    upgrade(Path(sys.argv[1]))
+    try:
+        upgrade(Path(sys.argv[1]))
+    except DBAPIError as fault:
+        sys.exit(str(fault.orig))  # the last line of a traceback would be a link to SQLAlchemy's manual
