@@ -90,7 +90,8 @@ class App:
             return internal_error(endpoint)
 
     def _routes(self, served: list[Endpoint]) -> Any:
-        app = bottle.Bottle(autojson=False, catchall=False)
+        app = bottle.Bottle()
+        app.config.update({"json.enable": False, "catchall": False})
         known: dict[str, list[str]] = defaultdict(list)
         for each in served:
             app.route(each.path, each.method, self._serve(each))

@@ -163,7 +163,7 @@ def backups(request: Request) -> Backups:
     role=Role.ADMIN,
     body=MirrorRequest,
     answer=Mirrored,
-    errors=(409, 500, 503, 507),
+    errors=(409,),
     summary="Bring the mirror up to date now.",
 )
 def mirror(request: Request) -> Mirrored:
@@ -178,7 +178,7 @@ def mirror(request: Request) -> Mirrored:
     role=Role.ADMIN,
     body=VerifyRequest,
     answer=Reports,
-    errors=(404, 422, 503),
+    errors=(404, 409),
     summary="Check the mirror's copies: every file, and the database against itself.",
 )
 def verify(request: Request) -> Reports:

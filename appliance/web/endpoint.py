@@ -170,9 +170,9 @@ def page(
 def _reach(role: Role | None, models: dict[str, Any]) -> Reach:
     if role is None:
         return Reach.OPEN
-    model = models.get("body") or models.get("query")
-    names = {"tenant_id", "agent_id"} <= set(model.model_fields) if model else False
-    return Reach.NAMED if names else Reach.BOX
+    fields = model.model_fields if (model := models.get("body") or models.get("query")) else {}
+    named = all(name in fields and fields[name].is_required() for name in ("tenant_id", "agent_id"))
+    return Reach.NAMED if named else Reach.BOX
 
 
 def _add(new: Endpoint) -> None:

@@ -31,7 +31,7 @@ STATUS: dict[type[MemboxError], int] = {
     TooLargeError: 413,
     TooManyError: 429,
     UnavailableError: 503,
-    NotConfiguredError: 503,
+    NotConfiguredError: 409,  # the box's settings stand against it, and coming back later would not help
     StorageFullError: 507,
     StorageError: 500,
 }

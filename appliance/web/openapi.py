@@ -1,6 +1,7 @@
 """OpenAPI 3.1 of everything the daemon serves, derived from the registry; the fuzz tests run from it."""
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -118,7 +119,7 @@ def statuses(each: Endpoint) -> set[int]:
 
 def _operation(each: Endpoint, names: dict[tuple[type[BaseModel], str], dict[str, Any]]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{each.method.lower()}_{each.function.__name__}",
+        "operationId": re.sub(r"\W+", "_", f"{each.method.lower()}{each.template}").rstrip("_"),
         "summary": each.summary,
         "description": _who(each),
         "parameters": [*_path_parameters(each), *_query_parameters(each.query)],

@@ -1,0 +1,190 @@
+"""The authorisation table: every endpoint × every caller × own and other's.
+
+What each endpoint asks for is written down here a second time, by hand: an endpoint without a row, or whose
+registration says otherwise, fails.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import appliance.web
+from appliance.principal import Role
+from appliance.web.app import ENDPOINT_MODULES
+from appliance.web.endpoint import endpoints
+
+pytestmark = pytest.mark.usefixtures("no_faults")
+
+OPEN, ANY, NAMED, BOX, OWNER, PERSON = "open", "any", "named", "box", "owner", "person"
+CAPTURE, READER, WRITER, ADMIN = Role.CAPTURE, Role.READER, Role.WRITER, Role.ADMIN
+
+
+@dataclass(frozen=True)
+class Row:
+    """What an endpoint asks for, and a well-formed request to it."""
+
+    name: str
+    reach: str
+    role: Role | None = None
+    body: dict[str, Any] = field(default_factory=dict)
+    query: str = ""
+
+    @property
+    def method(self) -> str:
+        return self.name.partition(" ")[0]
+
+    def path(self, tenant: str, agent: str) -> str:
+        path = self.name.partition(" ")[2].replace("{", "x").replace("}", "")
+        query = f"tenant_id={tenant}&agent_id={agent}" if self.reach == NAMED else self.query
+        return f"{path}?{query}" if query else path
+
+    def payload(self, tenant: str, agent: str) -> dict[str, Any]:
+        return {**self.body, "tenant_id": tenant, "agent_id": agent} if self.reach == NAMED else self.body
+
+
+FILE = "GLOBAL_MEMORY.md"
+TABLE = [
+    Row("POST /v0/memory/remember", NAMED, WRITER, {"items": [{"type": "fact", "text": "a table has rows"}]}),
+    Row("POST /v0/memory/recall", NAMED, READER, {"query": "table"}),
+    Row("GET /v0/memory/{memory_id}", NAMED, READER),
+    Row("DELETE /v0/memory/{memory_id}", NAMED, WRITER),
+    Row("POST /note", ANY, CAPTURE, {"text": "a row"}),
+    Row("GET /v1/whoami", ANY, READER),
+    Row("GET /v1/keys", BOX, ADMIN),
+    Row("POST /v1/keys", BOX, ADMIN, {"name": "row", "role": "reader"}),
+    Row("DELETE /v1/keys/{key_id}", BOX, ADMIN),
+    Row("POST /v1/login-link", OWNER, ADMIN),
+    Row("POST /v1/sign-out", OWNER, ADMIN),
+    Row("GET /v1/sessions", OWNER, ADMIN),
+    Row("DELETE /v1/sessions/{session_id}", OWNER, ADMIN),
+    Row("GET /v1/notebook/documents", BOX, READER),
+    Row("GET /v1/notebook/document", BOX, READER, query=f"path={FILE}"),
+    Row("PUT /v1/notebook/document", BOX, ADMIN, {"path": "projects/row.md", "text": "# Row\n", "base_version": 0}),
+    Row("GET /v1/notebook/history", BOX, READER),
+    Row("GET /v1/notebook/version", BOX, READER, query=f"path={FILE}&number=1"),
+    Row("GET /v1/notebook/diff", BOX, READER, query=f"path={FILE}&old=1&new=1"),
+    Row("POST /v1/notebook/diff", BOX, READER, {"path": FILE, "text": "x", "base_version": 1}),
+    Row("POST /v1/notebook/preview", BOX, READER, {"text": "# x"}),
+    Row("POST /v1/notebook/restore", BOX, ADMIN, {"path": "projects/none.md", "number": 1}),
+    Row("POST /v1/notebook/undo", BOX, ADMIN, {"path": "projects/none.md"}),
+    Row("GET /v1/notebook/lines", BOX, READER, query=f"path={FILE}"),
+    Row("POST /v1/notebook/forget", BOX, ADMIN, {"path": "projects/none.md", "first_line": 1, "last_line": 1}),
+    Row("GET /v1/session", OWNER, ADMIN),
+    Row("POST /v1/qr", OWNER, ADMIN, {"text": "x"}),
+    Row("GET /v1/status", BOX, READER),
+    Row("GET /v1/schedule", BOX, ADMIN),
+    Row("GET /v1/backups", BOX, ADMIN),
+    Row("POST /v1/backups", BOX, ADMIN),
+    Row("POST /v1/backups/verify", BOX, ADMIN),
+    Row("GET /healthz", OPEN),
+    Row("GET /health", OPEN),
+    Row("GET /v0/meta", OPEN),
+    Row("GET /openapi.json", OPEN),
+    Row("GET /static/{name}", OPEN),
+    Row("GET /sw.js", OPEN),
+    Row("GET /manifest.webmanifest", OPEN),
+    Row("POST /v1/sign-in", OPEN, body={"ticket": "unknown"}),
+    Row("GET /sign-in", OPEN),
+    Row("GET /phone", OPEN),
+    Row("GET /offline", OPEN),
+    Row("GET /share", OPEN),
+    Row("POST /share", OPEN),
+    Row("GET /", PERSON, ADMIN),
+    Row("GET /memory", PERSON, ADMIN),
+    Row("GET /memory/edit", PERSON, ADMIN, query=f"path={FILE}"),
+    Row("GET /search", PERSON, ADMIN),
+    Row("GET /history", PERSON, ADMIN),
+    Row("GET /history/change", PERSON, ADMIN, query=f"path={FILE}&number=1"),
+    Row("GET /history/version", PERSON, ADMIN, query=f"path={FILE}&number=1"),
+    Row("GET /history/lines", PERSON, ADMIN, query=f"path={FILE}"),
+    Row("GET /devices", PERSON, ADMIN),
+]
+CALLERS = ("none", "wrong key", "capture", "reader", "writer", "admin", "foreign admin", "signed in", "without csrf")
+KEYS = {"capture": CAPTURE, "reader": READER, "writer": WRITER, "admin": ADMIN, "foreign admin": ADMIN}
+
+
+def expected(row: Row, caller: str, tenant: str, agent: str) -> tuple[int, str] | None:
+    """The refusal the contract asks for, or None where the request must get through."""
+    if row.reach == OPEN:
+        return None
+    if row.reach == PERSON:
+        return None if caller in ("signed in", "without csrf") else (303, "")
+    if caller in ("none", "wrong key"):
+        word = "missing_api_key" if caller == "none" else "invalid_api_key"
+        return 401, "unauthorized" if row.name == "POST /note" else word
+    if caller == "without csrf" and row.method != "GET":
+        return 403, "csrf_failed"
+    return _permission(row, caller, tenant, agent)
+
+
+def _permission(row: Row, caller: str, tenant: str, agent: str) -> tuple[int, str] | None:
+    person = caller in ("signed in", "without csrf")
+    role = ADMIN if person else KEYS[caller]
+    own_tenant = "elsewhere" if caller == "foreign admin" else "home"
+    wanted_tenant = tenant if row.reach == NAMED else own_tenant if row.reach == ANY else "home"
+    if wanted_tenant != own_tenant:
+        return 403, "tenant_mismatch"
+    if row.reach == NAMED and agent != ("owner" if person else "me") and role is not ADMIN:
+        return 403, "agent_mismatch"
+    if row.role is not None and role < row.role:
+        return 403, "insufficient_role"
+    if row.reach == OWNER and not person:
+        return 403, "insufficient_role"
+    return None
+
+
+@pytest.fixture
+def caller_of(ask: Any, as_role: Callable[..., Any], signed_in: Callable[[], Any]) -> Callable[[str], Any]:
+    def caller(name: str) -> Any:
+        if name in KEYS:
+            return as_role(KEYS[name], "elsewhere" if name == "foreign admin" else "home")
+        if name in ("signed in", "without csrf"):
+            browser = signed_in()
+            if name == "without csrf":
+                del browser.headers["X-CSRF-Token"]
+            return browser
+        if name == "wrong key":
+            ask.headers = {"Authorization": "Bearer mbx_12345678_wrong"}
+        return ask
+
+    return caller
+
+
+def word_of(reply: Any) -> str:
+    body = reply.json if reply.body else {}
+    return str(body.get("detail") or body.get("error") or "")
+
+
+def test_every_endpoint_has_a_row_that_agrees() -> None:
+    registered = {each.name: (each.reach.value, each.role) for each in endpoints()}
+    written = {row.name: (row.reach, row.role) for row in TABLE}
+    assert registered == written
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_who_may_do_what(row: Row, caller: str, caller_of: Callable[[str], Any]) -> None:
+    own_agent = "owner" if caller in ("signed in", "without csrf") else "me"
+    others = [("home", "other"), ("elsewhere", own_agent), ("elsewhere", "other")] if row.reach == NAMED else []
+    for tenant, agent in [("home", own_agent), *others]:
+        reply = caller_of(caller)(row.method, row.path(tenant, agent), row.payload(tenant, agent))
+        refusal = expected(row, caller, tenant, agent)
+        if refusal is None:
+            got_through = reply.status < 300 or reply.status in (404, 409) or row.reach == OPEN
+            assert got_through, (tenant, agent, reply)
+            assert word_of_refusal(reply) not in ("tenant_mismatch", "agent_mismatch", "insufficient_role")
+        else:
+            assert (reply.status, word_of(reply)) == refusal, (tenant, agent)
+
+
+def word_of_refusal(reply: Any) -> str:
+    return word_of(reply) if reply.status in (401, 403) else ""
+
+
+def test_the_application_knows_every_module_that_has_endpoints() -> None:
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in Path(appliance.web.__path__[0]).glob("*.py")}
+    found = {name for name, source in sources.items() if "\n@endpoint(" in source or "\n@page(" in source}
+    assert found == set(ENDPOINT_MODULES)
