@@ -74,13 +74,18 @@ def fold(word: str) -> str:
 
 def words(text: str) -> list[str]:
     """The folded words of `text`, in order, unsegmented runs as pairs."""
+    if text.isascii():
+        return _WORD.findall(text.lower())
     return [fold(word) for word in _WORD.findall(searchable(text))]
 
 
 def content_words(text: str) -> list[str]:
     """The distinct words of a query that carry meaning, in order; all of them when it has only stop words."""
-    asked = _with_pairs(text, lambda run: _pairs(run) or [run])
-    distinct = list(dict.fromkeys(fold(word) for word in _WORD.findall(asked)))
+    if text.isascii():
+        asked = _WORD.findall(text.lower())
+    else:
+        asked = [fold(word) for word in _WORD.findall(_with_pairs(text, lambda run: _pairs(run) or [run]))]
+    distinct = list(dict.fromkeys(asked))
     return [word for word in distinct if word not in STOP_WORDS] or distinct
 
 

@@ -119,9 +119,12 @@ class Writer:
 
     def _commit(self, conn: Connection, group: list[_Request]) -> None:
         try:
-            with conn.begin():
-                for request in group:
-                    self._attempt_in_savepoint(conn, request)
+            with conn.begin() as transaction:
+                if len(group) > 1:
+                    for request in group:
+                        self._attempt_in_savepoint(conn, request)
+                elif not self._attempt(conn, group[0]):
+                    transaction.rollback()
         except Exception as fault:  # noqa: BLE001 - told to all that shared the transaction
             error = self._reason(fault, group)
             for request in group:
@@ -138,17 +141,19 @@ class Writer:
         return self._translate(fault) if isinstance(fault, DBAPIError) else fault
 
     def _attempt_in_savepoint(self, conn: Connection, request: _Request) -> None:
-        savepoint = conn.begin_nested()
-        self._attempt(conn, request)
-        if request.error is None:
-            savepoint.commit()
-        else:
-            savepoint.rollback()  # raises when the driver already gave up the whole transaction: all are told
+        # In words both dialects know: SQLAlchemy's own savepoint objects take four times as long.
+        conn.exec_driver_sql("SAVEPOINT request")
+        if not self._attempt(conn, request):
+            # Raises when the driver already gave up the whole transaction: then all are told.
+            conn.exec_driver_sql("ROLLBACK TO SAVEPOINT request")
+        conn.exec_driver_sql("RELEASE SAVEPOINT request")
 
-    def _attempt(self, conn: Connection, request: _Request) -> None:
+    def _attempt(self, conn: Connection, request: _Request) -> bool:
         try:
             request.result = request.work(conn)
+            return True
         except DBAPIError as fault:
             request.error = self._translate(fault)
         except Exception as error:  # noqa: BLE001 - raised again in the thread that asked
             request.error = error
+        return False
