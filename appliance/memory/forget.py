@@ -4,7 +4,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from appliance.errors import ForbiddenError, NotFoundError
 from appliance.memory import similarity
-from appliance.memory.models import Scope
+from appliance.memory.models import NOTEBOOK_REF, Scope
 from appliance.memory.visibility import visible_to
 from appliance.principal import Principal, Role
 from appliance.storage import Database
@@ -25,13 +25,15 @@ def may_forget(conn: Connection, who: Principal, memory_id: str, now: int) -> tu
     """
     items = memory_items.c
     row = conn.execute(
-        select(items.id, items.agent_id, items.text).where(
+        select(items.id, items.agent_id, items.text, items.source_ref).where(
             items.memory_id == memory_id, items.tenant_id == who.tenant_id
         )
     ).first()
     if row is None:
         raise not_found()
-    if row.agent_id == who.agent_id or who.role is Role.ADMIN:
+    # A notebook section has no owner but the notebook's: an agent named like its author does not become that.
+    own = row.agent_id == who.agent_id and not (row.source_ref or "").startswith(NOTEBOOK_REF)
+    if own or who.role is Role.ADMIN:
         return row.id, row.text
     seen = select(items.id).where(
         items.memory_id == memory_id, visible_to(who.tenant_id, who.agent_id, Scope.TEAM, now)

@@ -38,8 +38,6 @@ class TrustLevel(StrEnum):
 
 def _moment(value: object) -> int:
     """Epoch milliseconds of an ISO 8601 text; one without zone is UTC."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value  # already milliseconds: a model built inside the box
     if not isinstance(value, str):
         raise ValueError("must be a date and time as ISO 8601 text")
     try:

@@ -19,7 +19,7 @@ SIMILAR = 0.5  # Jaccard similarity from which a neighbour is worth naming
 NEIGHBOURS = 3
 _BANDS, _ROWS = 5, 3
 _SAMPLE = 128  # words looked at: of a longer text those with the smallest hashes, the same in any text
-_LOOKED_AT = 20  # candidates per item
+_LOOKED_AT = 20  # candidates of a band: a thousand near-copies need not all be compared
 _MASK = (1 << 32) - 1
 _fixed = random.Random(20261120)  # noqa: S311 - a fixed family of hash functions, nothing secret
 _FACTORS = [_fixed.getrandbits(32) | 1 for _ in range(_BANDS * _ROWS)]
@@ -68,7 +68,8 @@ def neighbours(
         return [[] for _ in texts]
     by_band: dict[int, list[tuple[str, str]]] = {}
     for band, memory_id, text in found:
-        by_band.setdefault(band, []).append((memory_id, text))
+        if len(entries := by_band.setdefault(band, [])) < _LOOKED_AT:
+            entries.append((memory_id, text))
     known: dict[str, set[str]] = {}
     return [
         _closest({entry for band in bands for entry in by_band.get(band, ())}, set(text), known)
