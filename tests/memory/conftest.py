@@ -1,0 +1,95 @@
+"""A memory on an empty store, with a clock that stands still until it is moved, and callers to use it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from appliance.memory import Memory
+from appliance.memory.models import (
+    ForgetAnswer,
+    ForgetRequest,
+    InspectAnswer,
+    InspectRequest,
+    RecallAnswer,
+    RecallRequest,
+    RememberAnswer,
+    RememberRequest,
+)
+from appliance.principal import Principal, Role
+from appliance.storage import Database
+
+
+@dataclass
+class MovableClock:
+    """The time, as a test wants it."""
+
+    now: datetime = field(default_factory=lambda: datetime(2026, 11, 20, 9, 0, tzinfo=UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Someone with a key, who speaks for its own tenant and agent unless told otherwise."""
+
+    memory: Memory
+    who: Principal
+
+    def request(self, **fields: Any) -> dict[str, Any]:
+        return {"tenant_id": self.who.tenant_id, "agent_id": self.who.agent_id, **fields}
+
+    def remember(self, *items: str | dict[str, Any], **fields: Any) -> RememberAnswer:
+        whole = [item if isinstance(item, dict) else {"text": item} for item in items]
+        request = self.request(items=[{"type": "fact", **item} for item in whole], **fields)
+        return self.memory.remember(self.who, RememberRequest.model_validate(request))
+
+    def keep(self, item: str | dict[str, Any], **fields: Any) -> str:
+        """Remember one item; its id."""
+        (memory_id,) = self.remember(item, **fields).memory_ids
+        return memory_id
+
+    def ask(self, query: str, **fields: Any) -> RecallAnswer:
+        return self.memory.recall(self.who, RecallRequest.model_validate(self.request(query=query, **fields)))
+
+    def recall(self, query: str, **fields: Any) -> list[str]:
+        """The texts that come back, best first."""
+        return [item.text for item in self.ask(query, **fields).items]
+
+    def inspect(self, memory_id: str, **fields: Any) -> InspectAnswer:
+        return self.memory.inspect(self.who, memory_id, InspectRequest.model_validate(self.request(**fields)))
+
+    def forget(self, memory_id: str, **fields: Any) -> ForgetAnswer:
+        return self.memory.forget(self.who, memory_id, ForgetRequest.model_validate(self.request(**fields)))
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def memory(database: Database, clock: MovableClock) -> Memory:
+    return Memory(database, clock)
+
+
+@pytest.fixture
+def caller(memory: Memory) -> Callable[..., Caller]:
+    """Makes a caller: agent, role, tenant."""
+
+    def make(agent: str = "ada", role: str = "writer", tenant: str = "home") -> Caller:
+        return Caller(memory, Principal(tenant, agent, Role.named(role)))
+
+    return make
+
+
+@pytest.fixture
+def ada(caller: Callable[..., Caller]) -> Caller:
+    """A writer of tenant home."""
+    return caller()
