@@ -1,0 +1,144 @@
+"""A real box to measure: the daemon in a process of its own on a temporary home, reached over HTTP keep-alive."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from appliance import lease
+from appliance.errors import UnavailableError
+from appliance.home import DATABASE_FILE, log_path, owner_key_path
+
+TENANT, AGENT = "home", "bench"
+_START_SECONDS, _STOP_SECONDS = 60.0, 60.0
+_POLL_SECONDS = 0.05
+
+
+class RunningBox:
+    """The daemon of `home`, started by entering this and stopped by leaving it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.database = home / DATABASE_FILE
+        # The person's own box and settings stay out of it.
+        self._environ = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+
+    def __enter__(self) -> Self:
+        lease.make_home(self.home)
+        log = log_path(self.home)
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                self._command("daemon", "start", "--port", "0"), stdout=out, stderr=out, env=self._environ
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not ((holder := lease.holder(self.home)) and holder.ready):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                raise UnavailableError("not_started", f"The daemon did not start: {log.read_text('utf-8', 'replace')}")
+            time.sleep(_POLL_SECONDS)
+        self.address = urlsplit(holder.url).netloc
+        self.key = owner_key_path(self.home).read_text("ascii").strip()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+    def line(self) -> "Line":
+        """A new connection."""
+        return Line(self.address, self.key)
+
+    def command(self, *words: str) -> float:
+        """Run `membox WORDS` on this home; the seconds it took, from start to exit."""
+        begin = perf_counter()
+        subprocess.run(self._command(*words), check=True, env=self._environ, stdout=subprocess.DEVNULL)
+        return perf_counter() - begin
+
+    def memory(self) -> float | None:
+        """The proportional set size of the daemon and its children in MB; None where the kernel does not say."""
+        try:
+            pages = [_pss_kb(pid) for pid in (self._process.pid, *_descendants(self._process.pid))]
+        except OSError:
+            return None
+        return sum(pages) / 1024
+
+    def _command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "appliance.cli.main", "--home", str(self.home), *words]
+
+
+class Line:
+    """One client's keep-alive connection."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self._connection = http.client.HTTPConnection(address, timeout=60)
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> float:
+        """The seconds from the request's first byte to the answer's last; raises on any answer but 200."""
+        return self._exchange("POST", path, body, self._headers | dict(headers or {}))
+
+    def get(self, path: str) -> float:
+        """The same for GET."""
+        return self._exchange("GET", path, None, self._headers)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> float:
+        begin = perf_counter()
+        self._connection.request(method, path, body, headers)
+        response = self._connection.getresponse()
+        answer = response.read()
+        seconds = perf_counter() - begin
+        if response.status != http.client.OK:
+            raise UnavailableError("refused", f"{method} {path} was answered {response.status}: {answer[:500]!r}")
+        return seconds
+
+
+def remember_body(texts: list[str]) -> bytes:
+    """The request that remembers `texts`."""
+    return _json({"items": [{"type": "fact", "text": text} for text in texts]})
+
+
+def recall_body(query: str) -> bytes:
+    """The request that asks `query`."""
+    return _json({"query": query})
+
+
+def note_body(text: str) -> bytes:
+    """The request that captures `text`."""
+    return json.dumps({"text": text}).encode()
+
+
+def _json(fields: dict[str, Any]) -> bytes:
+    return json.dumps({"tenant_id": TENANT, "agent_id": AGENT} | fields).encode()
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(("MEMBOX_", "BRAINSTEM_"))
+
+
+def _pss_kb(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [int(child) for tasks in Path(f"/proc/{pid}/task").iterdir() for child in _children(tasks)]
+    return children + [each for child in children for each in _descendants(child)]
+
+
+def _children(task: Path) -> list[str]:
+    return (task / "children").read_text("ascii").split()
