@@ -172,6 +172,8 @@ def _response(each: Endpoint, status: int, names: dict[tuple[type[BaseModel], st
     elif status >= 400:
         model_type = CaptureError if each.refuse else InvalidBody if status == 422 else ErrorBody
         response["content"] = {JSON: {"schema": names[model_type, "serialization"]}}
+        if each.content_type == HTML and status in (404, 422):
+            response["content"]["text/html"] = {"schema": {}}  # a page may say it to a person
     return response
 
 

@@ -17,7 +17,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
-from waitress.utilities import BadRequest, Error
+from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 from appliance.errors import NotConfiguredError
 from appliance.web.access_api import web_url
@@ -35,6 +35,7 @@ FEW_THREADS = 4
 _SOCKET_MODE = 0o660
 _SOCKET_PATH_BYTES = 100  # systems differ: 104 to 108, the last for a zero
 _DRAIN_SECONDS = 2
+_MAX_DISCARDED = 64 * 1024 * 1024
 _LIMITS: dict[str, Any] = {
     # Above the application's own limits, so that a body a little too large gets a clean answer.
     "max_request_body_size": 8 * 1024 * 1024,
@@ -53,16 +54,37 @@ _WORDS = {413: "body_too_large", 431: "headers_too_large", 500: "internal_error"
 
 
 class Parser(HTTPRequestParser):
-    """Answers 400 where waitress would drop the connection: numbers and addresses that Python itself refuses."""
+    """Answers where waitress would drop the connection.
+
+    Numbers and addresses that Python itself refuses are 400. A body over the limit is read to its end and thrown
+    away before 413 is said, since a client that is still sending would find its connection broken instead.
+    """
+
+    _to_discard = 0
 
     def received(self, data: bytes) -> int:
         """Take in bytes of the request; how many were used."""
+        if self._to_discard:
+            used = min(len(data), self._to_discard)
+            self._to_discard -= used
+            self.completed = not self._to_discard
+            return used
         try:
-            return int(super().received(data))
+            used = int(super().received(data))
         except ValueError:
             self.error = BadRequest("not understandable")
             self.completed = True
             return len(data)
+        if isinstance(self.error, RequestEntityTooLarge) and not self.chunked:
+            self._discard_body()
+        return used
+
+    def _discard_body(self) -> None:
+        if self.expect_continue:
+            self.expect_continue = False  # it waits to hear whether to send at all
+        elif self.content_length <= _MAX_DISCARDED:
+            self._to_discard = self.content_length
+            self.completed = False
 
 
 class JsonErrorTask(ErrorTask):

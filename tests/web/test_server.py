@@ -63,10 +63,16 @@ def test_the_note_door_answers_garbled_requests_in_its_own_form(served: Any) -> 
     assert json.loads(body) == {"error": "body_too_large"}
 
 
-def test_a_body_somewhat_too_large_gets_a_clean_answer(served: Any, key_of: Callable[..., str]) -> None:
+@pytest.mark.parametrize("mebibytes", [2, 9, 40])
+def test_a_body_too_large_gets_a_clean_answer(served: Any, key_of: Callable[..., str], mebibytes: int) -> None:
     headers = {"Authorization": f"Bearer {key_of(Role.WRITER)}"}
-    reply = served.ask("POST", "/v0/memory/remember", b"x" * (3 * 1024 * 1024), headers)
+    reply = served.ask("POST", "/v0/memory/remember", b"x" * (mebibytes * 1024 * 1024), headers)
     assert (reply.status, reply.detail) == (413, "body_too_large")
+
+
+def test_who_asks_before_sending_too_much_is_spared_it(served: Any) -> None:
+    request = b"POST /note HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n"
+    assert raw(served.port, request)[0] == 413
 
 
 def test_a_chunked_body_is_read_and_measured(served: Any, key_of: Callable[..., str]) -> None:
