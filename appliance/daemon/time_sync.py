@@ -1,6 +1,7 @@
 """Is the clock right? A Raspberry Pi starts without one, and a job run at a wrong time is recorded at a wrong time."""
 
 import logging
+import os
 import subprocess
 import threading
 import time
@@ -33,10 +34,12 @@ def wait_until(is_right: Callable[[], bool], stopping: threading.Event, seconds:
 
 def is_synchronised() -> bool:
     """What systemd says; yes where it cannot be asked, as waiting would help nobody."""
+    # Else timedatectl would tell the service manager its own faults in our name.
+    environ = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
     try:
         asked = subprocess.run(
             ["timedatectl", "show", "--property=NTPSynchronized", "--value"],
-            capture_output=True, text=True, timeout=5, check=False,
+            capture_output=True, text=True, timeout=5, check=False, env=environ,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return True
