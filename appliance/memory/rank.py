@@ -25,9 +25,11 @@ _DAY_MS = 86_400_000.0
 _porter = stemmer("porter")
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=10_000)
 def stem(word: str) -> str:
-    """A folded word's stem, by the algorithm that the full-text index uses (Porter 1980)."""
+    """A folded word's stem, by the algorithm of the full-text index (Porter 1980); it begins as the word does."""
+    if len(word) < 3:  # so does the index
+        return word
     stemmed: str = _porter.stemWord(word)
     return stemmed
 
@@ -48,7 +50,8 @@ def rank(query: Query, rows: Sequence[Row[Any]], now: int) -> list[Ranked]:
     the best.
     """
     wanted = {stem(word): word for word in query.words}
-    found = [_occurrences(row.search_text, wanted) for row in rows]
+    beginnings = {term[:1] for term in wanted}
+    found = [_occurrences(row.search_text, wanted, beginnings) for row in rows]
     relevances = _bm25(wanted, found)
     best = max(relevances, default=0.0)
     if best <= 0:
@@ -62,13 +65,15 @@ def rank(query: Query, rows: Sequence[Row[Any]], now: int) -> list[Ranked]:
     return sorted(ranked, key=lambda candidate: (-candidate.score, candidate.row.id))
 
 
-def _occurrences(search_text: str, wanted: dict[str, str]) -> tuple[Counter[str], int]:
-    stems = [stem(word) for word in words(search_text)]
+def _occurrences(search_text: str, wanted: dict[str, str], beginnings: set[str]) -> tuple[Counter[str], int]:
+    text_words = words(search_text)
+    # Stemming is slow, and most words begin with another letter than any of the query's.
+    stems = [stem(word) for word in text_words if word[0] in beginnings]
     counts = Counter(term for term in stems if term in wanted)
     if not search_text.isascii():  # a query of one unsegmented character matches pairs that begin with it
         for single in (term for term in wanted if len(term) == 1 and not term.isascii()):
             counts[single] += sum(term.startswith(single) for term in stems if term != single)
-    return +counts, len(stems)
+    return +counts, len(text_words)
 
 
 def _bm25(wanted: dict[str, str], found: list[tuple[Counter[str], int]]) -> list[float]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Engine,
     Label,
     Row,
+    Subquery,
     column,
     create_engine,
     event,
@@ -35,6 +36,10 @@ from appliance.storage.writer import Writer
 READERS = 3
 SCRUB_AFTER_SECONDS = 20.0  # "within a minute" (contract memory-api, Forget), many forgets share one
 _SCRUB_AGAIN_SECONDS = 1.0
+# Whether a match may be seen costs a look at its row, for a common word tens of thousands of them. So first only this
+# many times as many of the best matches as are asked for are looked at; when enough of them are visible, they are
+# what a look at all matches would have found.
+_AHEAD = 2
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -77,14 +82,12 @@ class SqliteDatabase(Database):
     ) -> list[Row[Any]]:
         if not words:
             return []
-        statement = (
-            select(memory_items, _relevance)
-            .select_from(_fts.join(memory_items, memory_items.c.id == _fts.c.rowid))
-            .where(literal_column("memory_fts").op("MATCH")(_match_any(words)), visible)
-            .order_by(_relevance.desc())
-            .limit(limit)
-        )
-        return list(conn.execute(statement).all())
+        matching = literal_column("memory_fts").op("MATCH")(_match_any(words))
+        ahead = select(_fts.c.rowid, _relevance).where(matching).order_by(_relevance.desc()).limit(_AHEAD * limit)
+        rows = _best(conn, ahead.subquery(), visible, limit)
+        if len(rows) < limit:  # the best are not for the caller's eyes, or there are no more: ask exactly
+            rows = _best(conn, select(_fts.c.rowid, _relevance).where(matching).subquery(), visible, limit)
+        return rows
 
     @override
     def mark_for_scrub(self, conn: Connection) -> None:
@@ -179,6 +182,18 @@ def _engine(path: Path, pragmas: Sequence[str], pool: type[QueuePool] | type[Sta
             conn.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _best(conn: Connection, matches: Subquery, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
+    """The best `limit` visible items of `matches`, which are row ids with their relevance."""
+    statement = (
+        select(memory_items, matches.c.relevance)
+        .join_from(matches, memory_items, memory_items.c.id == matches.c.rowid)
+        .where(visible)
+        .order_by(matches.c.relevance.desc())
+        .limit(limit)
+    )
+    return list(conn.execute(statement).all())
 
 
 def _begin_immediate(conn: Connection) -> None:
