@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import socket
 import sqlite3
@@ -17,14 +16,12 @@ from pathlib import Path
 import pytest
 
 from appliance import lease
-from appliance.box import open_box
 from appliance.client.transport import UnixTransport
 from appliance.config import load_config
 from appliance.daemon import lifecycle
 from appliance.daemon.detached import LOG_LIMIT_BYTES
 from appliance.errors import NotConfiguredError, UnavailableError
 from appliance.home import log_path, owner_key_path, run_directory, socket_path
-from appliance.lease import COMMAND, Lease
 
 PATIENCE = 30.0
 Start = Callable[..., "Daemon"]
@@ -60,21 +57,6 @@ class Daemon:
         self.process.send_signal(number)
         self.said = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode
-
-
-@pytest.fixture(scope="session")
-def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A closed home, made once: making one takes as long as all the rest of a start."""
-    home = tmp_path_factory.mktemp("made") / "box"
-    with Lease.acquire(home, COMMAND):
-        open_box(home).close()
-    return home
-
-
-@pytest.fixture
-def home(tmp_path: Path, made_home: Path) -> Path:
-    shutil.copytree(made_home, tmp_path / "box")
-    return tmp_path / "box"
 
 
 @pytest.fixture
