@@ -10,7 +10,7 @@ from appliance.clock import iso
 from appliance.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from appliance.principal import Role
 from appliance.web.auth import COOKIE
-from appliance.web.endpoint import Answer, Reach, Request, endpoint
+from appliance.web.endpoint import WEB, Answer, Reach, Request, endpoint
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 RoleWord = Literal["capture", "reader", "writer", "admin"]
@@ -194,7 +194,7 @@ def sign_in(request: Request) -> Answer:
     try:
         session = request.box.access.sign_in(request.body.ticket, device)
     except UnauthorizedError:
-        request.environ["membox.gate"].count_wrong(request)
+        request.count_wrong_key()
         raise
     answer = SignedIn(csrf_token=session.csrf_token, expires_at=iso(session.expires_at))
     return Answer(200, answer.model_dump_json().encode(), headers=(_cookie(request, session.token, SESSION_LIFE_MS),))
@@ -272,10 +272,10 @@ def _key_row(request: Request, info: KeyInfo) -> KeyRow:
 
 def _web_url(request: Request) -> str:
     """Where the pages are: as this browser reached them, else as the listener or the settings say."""
-    if request.door == "web" and (host := request.header("Host")):
+    if request.door.name == WEB and (host := request.header("Host")):
         return f"{request.environ['wsgi.url_scheme']}://{host}"
     settings = request.box.config.daemon
-    return str(request.environ.get("membox.web_url") or web_url(settings.web_ui_host, settings.web_ui_port))
+    return request.door.web_url or web_url(settings.web_ui_host, settings.web_ui_port)
 
 
 def web_url(host: str, port: int) -> str:

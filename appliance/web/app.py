@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from appliance.errors import ForbiddenError, MemboxError, NotFoundError, UnauthorizedError
 from appliance.principal import Role
 from appliance.web import pages
-from appliance.web.auth import Gate, WrongKeys
-from appliance.web.endpoint import HTML, Answer, Endpoint, Reach, Request, View, endpoints
+from appliance.web.auth import Gate
+from appliance.web.endpoint import HTML, WEB, Answer, Door, Endpoint, Reach, Request, View, endpoints
 from appliance.web.errors import MethodError, answer_for, internal_error
 from appliance.web.reading import check_size, read_fields
 
@@ -52,18 +52,16 @@ StartResponse = Callable[..., Any]
 
 
 class App:
-    """Serves a box at one door: `web`, `capture`, `socket` or `local` (see `Endpoint.doors`)."""
+    """Serves a box at one door."""
 
-    def __init__(self, box: "Box", door: str, wrong_keys: WrongKeys | None = None) -> None:
+    def __init__(self, box: "Box", door: Door) -> None:
         self._box = box
         self._door = door
-        self.gate = Gate(box.access, box.config, wrong_keys or WrongKeys())
-        self._bottle = self._routes([each for each in endpoints() if door in each.doors])
+        self._gate = Gate(box.access, box.config)
+        self._bottle = self._routes([each for each in endpoints() if self._serves(each)])
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """One WSGI request (PEP 3333)."""
-        environ["membox.door"] = self._door
-        environ["membox.gate"] = self.gate
         environ["PATH_INFO"] = _readable(environ.get("PATH_INFO", ""))
         for name in [name for name in environ if name.startswith("HTTP_TAILSCALE_")]:
             del environ[name]  # identity headers count at no door of this application
@@ -75,7 +73,7 @@ class App:
         request = Request(self._box, endpoint, environ, self._door, params)
         try:
             check_size(request)
-            self.gate.admit(request)
+            self._gate.admit(request)
             read_fields(request)
             permit(request)
             return finished(endpoint.function(request), request)
@@ -88,6 +86,10 @@ class App:
         except Exception:  # the outermost edge: logged whole, told without its inside
             log.exception("%s failed", endpoint.name)
             return internal_error(endpoint)
+
+    def _serves(self, each: Endpoint) -> bool:
+        is_page = each.content_type == HTML
+        return self._door.name in each.doors and (self._box.config.daemon.web_ui_enabled or not is_page)
 
     def _routes(self, served: list[Endpoint]) -> Any:
         app = bottle.Bottle()
@@ -106,9 +108,9 @@ class App:
         return lambda **params: _response(self.answer(endpoint, bottle.request.environ, params))
 
 
-def make_app(box: "Box", door: str = "web", wrong_keys: WrongKeys | None = None) -> App:
-    """The WSGI application of `box` for one door; doors may share the count of `wrong_keys`."""
-    return App(box, door, wrong_keys)
+def make_app(box: "Box", door: str | Door = WEB) -> App:
+    """The WSGI application of `box` for one door."""
+    return App(box, Door(door) if isinstance(door, str) else door)
 
 
 def permit(request: Request) -> None:

@@ -9,63 +9,26 @@ dropped by `app.py` on every door here.
 import hmac
 import ipaddress
 import re
-import time
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from appliance.access.service import Access
 from appliance.access.sign_in import Session
 from appliance.config import Config
-from appliance.errors import ForbiddenError, TooManyError, UnauthorizedError
+from appliance.errors import ForbiddenError, UnauthorizedError
 from appliance.principal import Principal
-from appliance.web.endpoint import HTML, Reach, Request
+from appliance.web.endpoint import HTML, LOCAL, Reach, Request
 
 COOKIE = "membox_session"
-LOCAL_DOOR = "local"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 _PORT = re.compile(r":\d*\Z")
 
 
-class WrongKeys:
-    """Counts wrong keys and tickets per client; a valid one is never delayed or refused.
-
-    With 256-bit secrets guessing is hopeless, so this only keeps a broken or hostile client from filling logs and
-    time. `allowed` wrong ones in `seconds`.
-    """
-
-    _MAX_CLIENTS = 10_000
-
-    def __init__(self, allowed: int = 100, seconds: float = 60, now: Callable[[], float] = time.monotonic) -> None:
-        self._allowed = allowed
-        self._seconds = seconds
-        self._now = now
-        self._clients: dict[str, tuple[float, int]] = {}
-
-    def count(self, client: str) -> None:
-        """Count a wrong key from `client`, an address.
-
-        Raises:
-            TooManyError: it has sent too many lately.
-        """
-        now = self._now()
-        if len(self._clients) >= self._MAX_CLIENTS:
-            self._clients.clear()  # forgetting is harmless, growing without bound is not
-        name = _network(client)
-        since, wrong = self._clients.get(name, (now, 0))
-        if now - since >= self._seconds:
-            since, wrong = now, 0
-        self._clients[name] = (since, wrong + 1)
-        if wrong >= self._allowed:
-            raise TooManyError("too_many_wrong_keys", "Too many wrong keys came from here; wait a minute.")
-
-
 class Gate:
     """Establishes the caller of a request, once."""
 
-    def __init__(self, access: Access, config: Config, wrong_keys: WrongKeys) -> None:
+    def __init__(self, access: Access, config: Config) -> None:
         self._access = access
-        self._wrong_keys = wrong_keys
         self._disabled = access.mode == "disabled"
         host = config.daemon.web_ui_host
         self._hosts = {
@@ -88,7 +51,7 @@ class Gate:
         reach = request.endpoint.reach
         if request.endpoint.content_type == HTML:
             self._check_host(request)
-        if request.door == LOCAL_DOOR:
+        if request.door.name == LOCAL:
             request.caller = self._access.owner
         elif reach is Reach.OPEN:
             # Signing in comes from the own page; an open page may be opened from anywhere and changes nothing.
@@ -104,14 +67,10 @@ class Gate:
             request.session = self._session_of(request)
             request.caller = request.session.principal
 
-    def count_wrong(self, request: Request) -> None:
-        """Count a wrong credential of this client; TooManyError after too many."""
-        self._wrong_keys.count(str(request.environ.get("REMOTE_ADDR", "")))
-
     def _caller_of(self, key: str, request: Request) -> Principal:
         principal = self._access.principal_of_key(key)
         if principal is None:
-            self.count_wrong(request)
+            request.count_wrong_key()
             raise UnauthorizedError("invalid_api_key")
         return principal
 
@@ -198,8 +157,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _network(client: str) -> str:
-    """The client for counting: an IPv6 client owns a whole /64."""
-    return ":".join(client.split(":")[:4]) if ":" in client else client

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ValidationError
 from appliance.errors import InvalidError, MemboxError, NotFoundError, TooLargeError
 from appliance.notebook.models import MAX_NOTE_BYTES, Note
 from appliance.principal import Principal, Role
-from appliance.web.endpoint import Reach, Request, endpoint
+from appliance.web.endpoint import CAPTURE, LOCAL, SOCKET, WEB, Reach, Request, endpoint
 from appliance.web.errors import fault, invalid
 from appliance.web.reading import content_length, parse_json, parse_pairs, read_bytes
 
 _MAX_KEY = 128
-_DOORS = frozenset({"web", "capture", "socket", "local"})
+_DOORS = frozenset({WEB, CAPTURE, SOCKET, LOCAL})
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -45,7 +45,7 @@ def refuse(status: int, error: MemboxError) -> tuple[int, dict[str, Any]]:
     role=Role.CAPTURE,
     reach=Reach.ANY,
     answer=NoteAnswer,
-    errors=(400, 409, 413),
+    errors=(400, 404, 409, 413),
     max_body=None,  # judged below: here the token comes before the size
     token_header="X-Memsync-Token",  # noqa: S106 - a header's name
     refuse=refuse,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from appliance.access.sign_in import Session
+from appliance.access.wrong_keys import WrongKeys
 from appliance.errors import MemboxError
 from appliance.principal import Principal, Role
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MAX_BODY = 1024 * 1024
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+WEB, CAPTURE, SOCKET, LOCAL = "web", "capture", "socket", "local"
 _PARAMETER = re.compile(r"<(\w+)(?::[^>]*)?>")
 
 
@@ -36,13 +38,25 @@ class Reach(Enum):
 
 
 @dataclass(slots=True)
+class Door:
+    """By which way requests come in: `web`, `capture`, `socket`, or `local` for the owner's own command line.
+
+    `web_url` is where the pages are, once a listener serves them. Doors of one box share the count of wrong keys.
+    """
+
+    name: str = WEB
+    wrong_keys: WrongKeys = field(default_factory=WrongKeys)
+    web_url: str = ""
+
+
+@dataclass(slots=True)
 class Request:
     """One request, filled in as it passes each step of its life (`app.py`)."""
 
     box: "Box"
     endpoint: "Endpoint"
     environ: dict[str, Any]
-    door: str
+    door: Door
     params: dict[str, str]
     caller: Principal | None = None
     session: Session | None = None
@@ -55,6 +69,10 @@ class Request:
         if self.caller is None:
             raise LookupError("an open endpoint has no principal")
         return self.caller
+
+    def count_wrong_key(self) -> None:
+        """Count a wrong credential of this client; TooManyError after too many."""
+        self.door.wrong_keys.count(str(self.environ.get("REMOTE_ADDR", "")))
 
     def header(self, name: str) -> str:
         """A request header, empty when absent."""
@@ -104,7 +122,7 @@ class Endpoint:
     errors: tuple[int, ...] = ()
     token_header: str = ""
     refuse: Callable[[int, MemboxError], tuple[int, dict[str, Any]]] | None = None
-    doors: frozenset[str] = frozenset({"web", "socket", "local"})
+    doors: frozenset[str] = frozenset({WEB, SOCKET, LOCAL})
     request_media: dict[str, type[BaseModel] | None] = field(default_factory=dict)  # where it is not JSON of `body`
 
     @property

@@ -8,6 +8,7 @@ import errno
 import json
 import logging
 import os
+import resource
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,28 +20,26 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
+from appliance.access.wrong_keys import WrongKeys
 from appliance.errors import NotConfiguredError
 from appliance.web.access_api import web_url
 from appliance.web.app import make_app
-from appliance.web.auth import WrongKeys
-from appliance.web.endpoint import JSON
+from appliance.web.endpoint import CAPTURE, JSON, SOCKET, WEB, Door
 
 if TYPE_CHECKING:
     from appliance.box import Box
 
-log = logging.getLogger(__name__)
-
 WEB_THREADS = 16
 FEW_THREADS = 4
+MAX_CONNECTIONS = 1000
 _SOCKET_MODE = 0o660
 _SOCKET_PATH_BYTES = 100  # systems differ: 104 to 108, the last for a zero
 _DRAIN_SECONDS = 2
 _MAX_DISCARDED = 64 * 1024 * 1024
-_LIMITS: dict[str, Any] = {
+_SETTINGS: dict[str, Any] = {
     # Above the application's own limits, so that a body a little too large gets a clean answer.
     "max_request_body_size": 8 * 1024 * 1024,
     "max_request_header_size": 64 * 1024,
-    "connection_limit": 1000,
     "channel_timeout": 60,
     "cleanup_interval": 15,
     "recv_bytes": 64 * 1024,
@@ -123,24 +122,28 @@ class Server:
         self._servers: list[BaseWSGIServer] = []
         self._socket_path: Path | None = None
         self._wrong_keys = WrongKeys()
+        self._doors: list[Door] = []
         self._stopping = False
-        self._web_url = ""
+        _allow_descriptors()
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a full queue is no news
 
-    def listen(self, host: str, port: int, door: str = "web") -> int:
+    def listen(self, host: str, port: int, door: str = WEB) -> int:
         """Listen on a TCP address; the port, useful when 0 was asked for.
 
         Raises:
             NotConfiguredError: `port_in_use`, or `bad_address` when this machine has no such address.
         """
-        key = "capture_port" if door == "capture" else "web_ui_port"
+        key = "capture_port" if door == CAPTURE else "web_ui_port"
         try:
             sockets = [_bound(*address) for address in _addresses(host, port)]
         except OSError as error:
             raise _not_listening(error, host, port, key) from error
-        if door == "web":
-            self._web_url = web_url(host, sockets[0].getsockname()[1])
-        self._add(sockets, door, WEB_THREADS if door == "web" else FEW_THREADS)
-        return int(sockets[0].getsockname()[1])
+        actual = int(sockets[0].getsockname()[1])
+        self._add(sockets, door, WEB_THREADS if door == WEB else FEW_THREADS)
+        if door == WEB:
+            for each in self._doors:
+                each.web_url = web_url(host, actual)
+        return actual
 
     def listen_unix(self, path: Path) -> None:
         """Listen on the box's own socket, for its group; keys count there as everywhere.
@@ -153,7 +156,7 @@ class Server:
         _bind_unix(sock, path)
         path.chmod(_SOCKET_MODE)
         self._socket_path = path
-        self._add([sock], "socket", FEW_THREADS)
+        self._add([sock], SOCKET, FEW_THREADS)
 
     def serve(self) -> None:
         """Serve until `stop`; then finish the requests at work and close everything."""
@@ -167,15 +170,21 @@ class Server:
         for server in self._servers[:1]:
             server.pull_trigger()
 
-    def _add(self, sockets: list[socket.socket], door: str, threads: int) -> None:
-        application = make_app(self._box, door, self._wrong_keys)
-
-        def with_address(environ: dict[str, Any], start_response: Any) -> Any:
-            environ["membox.web_url"] = self._web_url
-            return application(environ, start_response)
-
+    def _add(self, sockets: list[socket.socket], name: str, threads: int) -> None:
+        web_url_so_far = self._doors[0].web_url if self._doors else ""
+        door = Door(name, self._wrong_keys, web_url_so_far)
+        self._doors.append(door)
+        # All listeners share one count of connections; strangers must not use up the owner's own socket.
+        limit = MAX_CONNECTIONS if name == WEB else MAX_CONNECTIONS + 100
         known = set(self._map)
-        create_server(with_address, map=self._map, sockets=sockets, threads=threads, **_LIMITS)
+        create_server(
+            make_app(self._box, door),
+            map=self._map,
+            sockets=sockets,
+            threads=threads,
+            connection_limit=limit,
+            **_SETTINGS,
+        )
         for number in set(self._map) - known:
             if isinstance(server := self._map[number], BaseWSGIServer):
                 server.channel_class = Channel
@@ -197,6 +206,15 @@ class Server:
             self._socket_path.unlink(missing_ok=True)
 
 
+def _allow_descriptors() -> None:
+    """Room for every connection: many systems allow a process 1024 open files unless it asks for more."""
+    wanted = MAX_CONNECTIONS * 2
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
 def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
@@ -209,7 +227,7 @@ def _bound(family: int, address: Any) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
-        sock.listen(_LIMITS["backlog"])
+        sock.listen(_SETTINGS["backlog"])
     except OSError:
         sock.close()
         raise

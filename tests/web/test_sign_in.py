@@ -10,12 +10,12 @@ import pytest
 
 from appliance.access import Access
 from appliance.access.keys import make_key
+from appliance.access.wrong_keys import WrongKeys
 from appliance.box import Box
 from appliance.config import load_config
-from appliance.errors import TooManyError
 from appliance.principal import Role
 from appliance.web.app import make_app
-from appliance.web.auth import WrongKeys
+from appliance.web.endpoint import Door
 
 pytestmark = pytest.mark.usefixtures("no_faults")
 
@@ -241,7 +241,7 @@ class TestKeys:
 class TestWrongKeys:
     @pytest.fixture
     def strict(self, box: Box, door_of: Callable[[Any], Any]) -> Any:
-        return door_of(make_app(box, "web", WrongKeys(allowed=3)))
+        return door_of(make_app(box, Door("web", WrongKeys(allowed=3))))
 
     def test_too_many_wrong_keys_are_429_and_a_right_one_never(self, strict: Any, key_of: Callable[..., str]) -> None:
         wrong, right = ({"Authorization": f"Bearer {key}"} for key in ("wrong", key_of(Role.READER)))
@@ -268,27 +268,6 @@ class TestWrongKeys:
         replies = [strict("POST", "/note", {"text": "x"}, {"X-Memsync-Token": "wrong"}) for _ in range(4)]
         assert [reply.status for reply in replies] == [401, 401, 401, 429]
         assert replies[3].json == {"error": "too_many_wrong_keys"}
-
-    def test_after_a_while_counting_begins_anew(self) -> None:
-        now = 0.0
-        wrong = WrongKeys(allowed=1, seconds=60, now=lambda: now)
-        wrong.count("192.0.2.1")
-        with pytest.raises(TooManyError):
-            wrong.count("192.0.2.1")
-        now = 60.0
-        wrong.count("192.0.2.1")
-
-    def test_a_client_with_a_whole_network_is_one_client(self) -> None:
-        wrong = WrongKeys(allowed=1)
-        wrong.count("2001:db8:1:2::1")
-        with pytest.raises(TooManyError):
-            wrong.count("2001:db8:1:2:ffff::9")
-
-    def test_the_count_does_not_grow_without_bound(self) -> None:
-        wrong = WrongKeys(allowed=1)
-        for number in range(25_000):
-            wrong.count(str(number))
-        assert len(wrong._clients) <= 10_000
 
 
 class TestModes:
@@ -342,3 +321,13 @@ class TestModes:
         fields = {name: getattr(box, name) for name in ("home", "clock", "database", "memory", "notebook", "access")}
         elsewhere: Any = SimpleNamespace(**fields, config=load_config(tmp_path, {}))
         assert door_of(make_app(elsewhere))("GET", "/sign-in", headers={"Host": host}).status == status
+
+    def test_without_the_web_ui_only_the_api_answers(
+        self, box: Box, tmp_path: Path, door_of: Callable[[Any], Any]
+    ) -> None:
+        (tmp_path / "config.toml").write_text("[daemon]\nweb_ui_enabled = false\n", encoding="utf-8")
+        fields = {name: getattr(box, name) for name in ("home", "clock", "database", "memory", "notebook", "access")}
+        plain: Any = SimpleNamespace(**fields, config=load_config(tmp_path, {}))
+        door = door_of(make_app(plain))
+        assert [door("GET", path).status for path in ("/", "/sign-in", "/memory")] == [404, 404, 404]
+        assert door("GET", "/healthz").status == 200
