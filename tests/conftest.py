@@ -10,10 +10,13 @@ import pytest
 from appliance.storage import Database, open_database
 
 
+FOR_TESTS = {"MEMBOX_CHROMIUM", "MEMBOX_KILLS", "MEMBOX_SEED"}  # these speak to the tests themselves
+
+
 def pytest_configure() -> None:
     """Keep a person's own box out of the tests: what their environment says of it is forgotten."""
     for name in [name for name in os.environ if name.startswith(("MEMBOX_", "BRAINSTEM_"))]:
-        if name != "MEMBOX_CHROMIUM":
+        if name not in FOR_TESTS:
             del os.environ[name]
 
 
