@@ -64,7 +64,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --gene
 
 .PHONY: clean
 clean: ## Remove what make, the tests and the tools have left
-	rm -rf $(VENV) dist build artefacts .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find appliance tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: browser
