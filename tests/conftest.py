@@ -9,7 +9,6 @@ import pytest
 
 from appliance.storage import Database, open_database
 
-
 FOR_TESTS = {"MEMBOX_CHROMIUM", "MEMBOX_KILLS", "MEMBOX_SEED"}  # these speak to the tests themselves
 
 

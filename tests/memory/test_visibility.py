@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.errors import ForbiddenError, NotFoundError
+from appliance.errors import ForbiddenError, MemboxError, NotFoundError
 from appliance.memory import Memory
 from appliance.memory.models import ForgetRequest, RecallRequest, RememberRequest
 from appliance.principal import Principal, Role
@@ -59,7 +59,7 @@ def test_forgetting_is_for_the_owner_and_the_admin(
     caller: Caller, items: dict[str, str], tenant: str, agent: str, role: str, scope: str
 ) -> None:
     someone, memory_id = caller(agent, role, tenant), items[scope]
-    expected: type[Exception] | None = None
+    expected: type[MemboxError] | None = None
     if role == "reader":
         expected = ForbiddenError
     elif tenant != "home":

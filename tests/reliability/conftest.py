@@ -18,6 +18,7 @@ import pytest
 
 KEY = "a-key-for-these-tests-only"
 START_SECONDS = 30.0
+SOURCE = Path(__file__).parents[2]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,24 +33,37 @@ class Daemon:
     """`membox daemon start` on a home of its own and a port that is free."""
 
     home: Path
+    logs: Path
     environment: dict[str, str] = field(default_factory=dict)
-    prefix: tuple[str, ...] = ()
     port: int = 0
     process: subprocess.Popen[str] | None = None
     starts: list[float] = field(default_factory=list)
 
     @property
     def log(self) -> Path:
-        return self.home.with_name(f"{self.home.name}.log")
+        """What it says on stderr; beside the home's disk, so that a full one does not matter."""
+        return self.logs / f"{self.home.name}.log"
+
+    def command(self, *options: str) -> list[str]:
+        """The words that start it."""
+        return [sys.executable, "-m", "appliance.cli.main", "daemon", "start", *(options or ("--port", "0"))]
+
+    def whole_environment(self) -> dict[str, str]:
+        """Its environment: the home, and a key of an admin of tenant home."""
+        given = {KEY: {"tenant_id": "home", "agent_id": "tester", "role": "admin"}}
+        return {
+            **os.environ,
+            "MEMBOX_HOME": str(self.home),
+            "MEMBOX_API_KEYS": json.dumps(given),
+            "PYTHONPATH": str(SOURCE),
+            **self.environment,
+        }
 
     def spawn(self, *options: str) -> subprocess.Popen[str]:
         """Start the process without waiting for it."""
-        given = {KEY: {"tenant_id": "home", "agent_id": "tester", "role": "admin"}}
-        environment = {**os.environ, "MEMBOX_HOME": str(self.home), "MEMBOX_API_KEYS": json.dumps(given)}
-        command = [*self.prefix, sys.executable, "-m", "appliance.cli.main", "daemon", "start"]
         self.process = subprocess.Popen(
-            [*command, *(options or ("--port", "0"))],
-            env={**environment, **self.environment},
+            self.command(*options),
+            env=self.whole_environment(),
             stdout=subprocess.PIPE,
             stderr=self.log.open("a"),
             text=True,
@@ -111,7 +125,7 @@ def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     made: list[Daemon] = []
 
     def make(home: Path | None = None, **more: Any) -> Daemon:
-        made.append(Daemon(home or tmp_path / "home", **more))
+        made.append(Daemon(home or tmp_path / "home", tmp_path, **more))
         return made[-1]
 
     yield make
