@@ -126,6 +126,17 @@ def test_a_damaged_source_never_replaces_a_good_copy(box: Box, mirror: Path) -> 
     assert [report.ok for report in verify(mirror)] == [True]
 
 
+def test_an_index_that_no_longer_fits_its_rows_is_damage_too(box: Box, mirror: Path) -> None:
+    good = box.backup.mirror().generation
+    with sqlite3.connect(box.config.database_path) as conn:
+        conn.execute("INSERT INTO memory_fts(memory_fts) VALUES ('delete-all')")
+    conn.close()
+    box.notebook.capture(Note(text="a change"), OWNER)
+    with pytest.raises(StorageError, match="The box's database is damaged"):
+        box.backup.mirror()
+    assert names(mirror) == [good]
+
+
 def test_a_full_target_keeps_what_was_there(box: Box, mirror: Path, clock: MovableClock) -> None:
     good = box.backup.mirror().generation
 
