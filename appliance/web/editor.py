@@ -25,7 +25,7 @@ class FileQuery(_Model):
 
 
 class HistoryQuery(_Model):
-    """Which changes, newest first; `before` continues a list: changes older than this time (epoch milliseconds)."""
+    """Which changes, newest first; `before` continues a list: a version number of the file, or a time in ms."""
 
     path: FilePath | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50

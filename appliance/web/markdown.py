@@ -6,7 +6,7 @@ that a search found.
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -40,17 +40,26 @@ class Part:
 
 def to_html(text: str, file: str = "", first_line: int = 1) -> Markup:
     """`text` rendered; links between files are taken from `file`, lines are counted from `first_line`."""
-    return Markup(_renderer().render(_without_comment(text), {"file": file, "first_line": first_line}))  # noqa: S704
+    return _rendered(text, {"file": file, "first_line": first_line})
+
+
+def marked_html(text: str, mark: Callable[[str], Markup], file: str = "") -> Markup:
+    """`text` rendered without line numbers, its words outside code as `mark` (which escapes them) returns them."""
+    return _rendered(text, {"file": file, "mark": mark})
+
+
+def _rendered(text: str, env: dict[str, Any]) -> Markup:
+    return Markup(_renderer().render(_without_comment(text), env))  # noqa: S704 - the renderer escapes
 
 
 def inline_html(text: str) -> Markup:
     """One line rendered, without a paragraph around it."""
-    return Markup(_renderer().renderInline(text, {"file": "", "first_line": 1}))  # noqa: S704
+    return Markup(_renderer().renderInline(text, {"file": ""}))  # noqa: S704 - the renderer escapes
 
 
 def parts(text: str) -> list[Part]:
     """The headings of `text` and how far what stands under each reaches."""
-    tokens = _renderer().parse(_without_comment(text), {"file": "", "first_line": 1})
+    tokens = _renderer().parse(_without_comment(text), {"file": ""})
     found = [
         (int(token.tag[1]), tokens[index + 1].content, token.map[0] + 1)
         for index, token in enumerate(tokens)
@@ -76,6 +85,7 @@ def _renderer() -> MarkdownIt:
     markdown.core.ruler.push("addresses", _link_addresses)
     markdown.core.ruler.push("todos", _mark_todos)
     markdown.core.ruler.push("lines", _number_lines)
+    markdown.add_render_rule("text", _text_marked)
     markdown.add_render_rule("image", _image_as_link)
     markdown.add_render_rule("link_open", _open_link)
     markdown.add_render_rule("table_open", lambda *_: '<div class="scroll"><table>\n')
@@ -142,6 +152,8 @@ def _mark_todos(state: StateCore) -> None:
 
 
 def _number_lines(state: StateCore) -> None:
+    if "first_line" not in state.env:
+        return
     named = set()
     for token in state.tokens:
         if token.map is None or token.nesting < 0 or token.type == "inline" or token.hidden:
@@ -154,6 +166,13 @@ def _number_lines(state: StateCore) -> None:
 
 
 # -- rendering --------------------------------------------------------------------------------------------------------
+
+
+def _text_marked(
+    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
+) -> str:
+    mark = env.get("mark", Markup.escape)
+    return str(mark(tokens[index].content))
 
 
 def _open_link(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

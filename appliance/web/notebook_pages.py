@@ -36,7 +36,7 @@ class FileAsked(BaseModel):
 
 
 class HistoryAsked(FileAsked):
-    """Which part of the history; `before` in epoch milliseconds."""
+    """Which part of the history: `before` a version number of the file, or for all files a time in milliseconds."""
 
     before: int | None = Field(None, ge=0, le=2**53)
 
@@ -92,14 +92,21 @@ def _or_not_found(show: Callable[[Request], View]) -> Callable[[Request], View]:
     def shown(request: Request) -> View:
         try:
             return show(request)
-        except NotFoundError:
-            sentence = "This file or version is not in the notebook; it may have been renamed or removed."
-            return render("error.html", 404, title="Not there", sentence=sentence)
+        except NotFoundError as error:
+            file = request.query.path if _was_there(request) else ""
+            return render("error.html", 404, title="Not there", sentence=error.sentence, file=file)
         except MemboxError as error:
             return render("error.html", 422, title="That cannot be shown", sentence=error.sentence)
 
     shown.__doc__ = show.__doc__
     return shown
+
+
+def _was_there(request: Request) -> bool:
+    try:
+        return bool(request.box.notebook.history(request.query.path, 1))
+    except MemboxError:
+        return False
 
 
 @page("/memory", query=FileAsked)
@@ -140,7 +147,9 @@ def history(request: Request) -> View:
     found = box.notebook.history(asked.path or None, _CHANGES_A_PAGE, asked.before)
     older = ""
     if len(found) == _CHANGES_A_PAGE:
-        older = "/history?" + urlencode({"path": asked.path, "before": found[-1].created_at})
+        older = "/history?" + urlencode(
+            {"path": asked.path, "before": found[-1].number if asked.path else found[-1].created_at}
+        )
     days = groupby((_change(each, box) for each in found), key=lambda change: change.moment.day)
     return render(
         "history.html",
@@ -157,15 +166,14 @@ def change(request: Request) -> View:
     """What one version changed, or what differs between two."""
     box, file, new = request.box, request.query.path, request.query.number
     old = request.query.from_ if request.query.from_ is not None else new - 1
-    latest = box.notebook.read(file).version
-    made = next((each for each in box.notebook.history(file, latest) if each.number == new), None)
+    made = box.notebook.history(file, 1, new + 1)[0]
     return render(
         "change.html",
         file=file,
         old=old,
         new=new,
-        latest=latest,
-        change=_change(made, box) if made else None,
+        latest=_latest(file, box),
+        change=_change(made, box),
         rows=rows_of(box.notebook.diff(file, old, new)),
     )
 
@@ -175,7 +183,7 @@ def change(request: Request) -> View:
 def version(request: Request) -> View:
     """A file as it was."""
     file, number = request.query.path, request.query.number
-    latest = request.box.notebook.read(file).version
+    latest = _latest(file, request.box)
     html = markdown.to_html(request.box.notebook.version(file, number), file)
     return render("version.html", file=file, number=number, latest=latest, html=html)
 
@@ -191,6 +199,11 @@ def lines(request: Request) -> View:
         rows.append((number, origin, moment_of(origin.created_at, box), origin.version != before))
         before = origin.version
     return render("lines.html", file=file, rows=rows)
+
+
+def _latest(file: str, box: Box) -> int:
+    # Not from the file: one that was deleted has a history too.
+    return box.notebook.history(file, 1)[0].number
 
 
 def _shelves(listed: Iterable[DocumentInfo], box: Box) -> list[Shelf]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from appliance.memory.models import Budget, ExplainedItem, InspectRequest, Recal
 from appliance.memory.rank import stem
 from appliance.text import fold, words
 from appliance.web.endpoint import Request, View, page, render
+from appliance.web.markdown import marked_html
 from appliance.web.moments import Moment, moment_of
 
 _MOST = 30
@@ -31,7 +33,7 @@ class Found:
     """One match as the page shows it."""
 
     id: str
-    marked: Markup
+    html: Markup
     type: str
     trust: str
     moment: Moment
@@ -74,7 +76,7 @@ def search(request: Request) -> View:
 def _found(item: ExplainedItem, request: Request) -> Found:
     return Found(
         item.memory_id,
-        marked(item.text, item.why),
+        marked_html(item.text, partial(marked, stems={stem(word) for word in item.why}), item.file or ""),
         item.type.value,
         _trust(item.memory_id, request).value.replace("_", " "),
         moment_of(item.occurred_at, request.box),
@@ -95,9 +97,8 @@ def _trust(memory_id: str, request: Request) -> TrustLevel:
         return TrustLevel.UNTRUSTED_WEB  # forgotten a moment ago
 
 
-def marked(text: str, matched: list[str]) -> Markup:
-    """`text` escaped, with the words that have the stem of a matched one in <mark>."""
-    stems = {stem(word) for word in matched}
+def marked(text: str, stems: set[str]) -> Markup:
+    """`text` escaped, with the words that have one of the stems in <mark>."""
     pieces: list[Markup | str] = []
     at = 0
     for match in _WORD.finditer(text):

@@ -83,8 +83,9 @@ async function showChanges() {
 function diffOf(diff) {
   const kinds = { "+": "add", "-": "del", "@": "hunk" };
   const table = make("div", "diff");
-  for (const line of diff.replace(/\n$/, "").split("\n")) {
-    if (line.startsWith("---") || line.startsWith("+++") || line.startsWith("\\")) continue;
+  const lines = diff.replace(/\n$/, "").split("\n");
+  for (const line of lines.slice(lines.findIndex((each) => each.startsWith("@@")))) {
+    if (line.startsWith("\\")) continue;
     const kind = kinds[line[0]] ?? "same";
     const body = kind === "hunk" ? line.replace(/^@@ -(\d+).*$/, "from line $1") : line.slice(1);
     const sign = kind === "add" ? "+" : kind === "del" ? "−" : "";

@@ -1,30 +1,29 @@
-// How the box is, asked after the page is there: one sentence, and what needs a person.
+// How the box is, asked after the page is there: one sentence, and on asking everything that was looked at.
 
 import { call } from "./api.js";
 import { make } from "./ui.js";
 
+const STATES = { ok: "well", warn: "notice", error: "trouble" };
 const health = document.getElementById("health");
 const word = document.getElementById("health-word");
 const more = document.getElementById("health-more");
 
-function show(status) {
-  const findings = status.findings ?? [];
-  const trouble = findings.some((finding) => finding.severity === "error");
-  health.dataset.state = trouble ? "trouble" : findings.length ? "notice" : "well";
+function show({ state, findings, checks }) {
+  health.dataset.state = STATES[state];
   word.textContent = sentenceOf(findings);
-  const list = make("ul", "", ...findings.map(rowOf));
-  more.replaceChildren(findings.length ? list : make("ul", "", make("li", "", "Nothing needs you.")));
+  const well = checks.filter((check) => check.severity === "ok");
+  more.replaceChildren(make("ul", "", ...[...findings, ...well].map(rowOf)));
 }
 
 function sentenceOf(findings) {
   if (!findings.length) return "The box is well";
-  if (findings.length === 1) return findings[0].sentence;
-  return `${findings.length} things need you`;
+  return findings.length === 1 ? findings[0].sentence : `${findings.length} things need you`;
 }
 
-function rowOf(finding) {
-  const row = make("li", "", make("div", "", finding.sentence));
-  if (finding.remedy) row.append(make("div", "soft small", finding.remedy));
+function rowOf({ severity, sentence, remedy }) {
+  const row = make("li", "", make("p", "", sentence));
+  row.dataset.state = STATES[severity];
+  if (remedy) row.append(make("p", "soft small", remedy));
   return row;
 }
 

@@ -61,7 +61,9 @@ async function share(event) {
   if (value("title") && value("title") !== note.text) note.title = value("title");
   if (link) note.url = link;
   if (note.text) await self.memboxQueue.add(note);
-  event.waitUntil(self.memboxQueue.flush());
+  const delivery = self.memboxQueue.flush();
+  event.waitUntil(delivery);
+  await Promise.race([delivery, new Promise((done) => setTimeout(done, 2000))]); // so that the page has it already
   return Response.redirect("/", 303);
 }
 
