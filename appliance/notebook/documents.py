@@ -39,7 +39,7 @@ def path_fault(path: str) -> str:
     if not path.endswith(".md"):
         return "it must end in .md"
     for part in parts:
-        if part.startswith(".") or part != part.strip():
+        if not part or part.startswith(".") or part != part.strip():
             return "no part of it may be empty, begin with a dot, or begin or end with a space"
         if "\\" in part or not part.isprintable():
             return "it holds a character that file names should not have"

@@ -63,7 +63,7 @@ class Files:
         except FileNotFoundError:
             return
         except OSError as fault:
-            faults[prefix.encode(errors="replace").decode() or "."] = f"it cannot be listed ({fault.strerror})"
+            faults[_shown(prefix) or "."] = f"it cannot be listed ({fault.strerror})"
             return
         for entry in entries:
             path = f"{prefix}{entry.name}"
@@ -71,14 +71,11 @@ class Files:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 self._scan(directory / entry.name, f"{path}/", found, faults)
+            elif reason := _fault(entry, path):
+                faults[_shown(path)] = reason
             elif entry.name.endswith(".md"):
-                if fault_found := path_fault(path):
-                    faults[path.encode(errors="replace").decode()] = fault_found
-                    continue
-                try:
+                with suppress(FileNotFoundError):  # removed since it was listed
                     found[path] = Seen.of(entry.stat(follow_symlinks=False))
-                except FileNotFoundError:
-                    continue  # removed since it was listed
 
     def look(self, path: str) -> Seen | None:
         """What the file looks like now; None when there is none. `Files.read` says why when it cannot be told."""
@@ -96,10 +93,19 @@ class Files:
             StorageError: it is no plain text file of at most `limit` bytes, or cannot be read; the sentence is the
                 reason alone.
         """
-        target = self._root / path
-        if any(above.is_symlink() for above in target.parents[: path.count("/")]):
+        if self.is_behind_link(path):
             raise StorageError("linked_directory", "its directory is a link")
-        return self._read(target, limit)
+        return self._read(self._root / path, limit)
+
+    def is_behind_link(self, path: str) -> bool:
+        """Whether a directory on the way to the file is a link, and so leads outside the notebook."""
+        return any(above.is_symlink() for above in (self._root / path).parents[: path.count("/")])
+
+    def check_writable(self, path: str) -> None:
+        """Raise StorageError `linked_directory` when the file lies behind a link: nothing is written outside."""
+        if self.is_behind_link(path):
+            sentence = f"{path} lies in a directory that is a link; put a plain directory in its place."
+            raise StorageError("linked_directory", sentence)
 
     def _read(self, target: Path, limit: int) -> Reading | None:
         try:
@@ -122,8 +128,9 @@ class Files:
 
         Raises:
             StorageFullError: no room; the file is as it was.
-            StorageError: the file cannot be written, or lies behind a link.
+            StorageError: the file cannot be written.
         """
+        self.check_writable(path)
         target = self._root / path
         fresh = _second_name(target, _NEW)
         with _writing(path):
@@ -169,6 +176,7 @@ class Files:
 
     def set_aside(self, path: str) -> str:
         """Rename a file that cannot be read as text, so that nothing of it is lost; its new name."""
+        self.check_writable(path)
         with _writing(path):
             return self._set_aside(self._root / path, path)
 
@@ -194,16 +202,27 @@ class Files:
         return sorted(path for path in paths if not path_fault(path))
 
     def _make_directory(self, directory: Path) -> None:
-        """Create `directory` durably; refuse one that lies behind a link."""
+        """Create `directory`, durably."""
         self._root.mkdir(parents=True, exist_ok=True)
         step = self._root
         for part in directory.relative_to(self._root).parts:
             above, step = step, step / part
-            if step.is_symlink():
-                raise StorageError("linked_directory", f"{step} is a link; the notebook writes only inside itself.")
             if not step.exists():
                 step.mkdir()
                 _flush_directory(above)
+
+
+def _fault(entry: os.DirEntry[str], path: str) -> str:
+    """Why what looks like part of the notebook cannot be; empty when it can, or does not look like it."""
+    is_markdown = entry.name.endswith(".md")
+    if entry.is_symlink():
+        return "it is a link, and links are not followed" if is_markdown or entry.is_dir() else ""
+    return path_fault(path) if is_markdown else ""
+
+
+def _shown(path: str) -> str:
+    """A file's name as text, even one that is not UTF-8."""
+    return path.encode(errors="replace").decode()
 
 
 @contextmanager

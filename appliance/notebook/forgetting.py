@@ -53,7 +53,7 @@ class Forgetting:
 
     def removed_from(self, text: str) -> str:
         """`text` without the block and without any of its telling lines."""
-        if not self.says_something:
+        if not self._gone:
             return text
         text = _without(text, self._block)
         for line in self._gone:

@@ -47,6 +47,10 @@ class Held:
         """Whether the file still has to be brought to the newest version."""
         return self.file_hash != self.wanted
 
+    def is_as_left(self, look: Seen | None) -> bool:
+        """Whether the file, by its look, is what it was when membox last looked, and nothing is left to do."""
+        return not self.lags and self.seen == look and (look is None) == (self.wanted is None)
+
 
 @dataclass(frozen=True)
 class Change:

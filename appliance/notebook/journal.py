@@ -11,6 +11,7 @@ closed. Comment signs `<!--` get the backslash wherever they stand.
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from appliance.notebook.models import Note
 from appliance.notebook.outline import Fence, code_lines, fence_opened_by, headings, is_rule
@@ -105,7 +106,7 @@ def parse(text: str) -> list[Entry]:
     code, _ = code_lines(lines)
     found = [heading for heading in headings(lines, code, underlined=False) if heading.level <= _ENTRY_LEVEL]
     entries: list[Entry] = []
-    for heading, following in zip(found, [*found[1:], None], strict=True):
+    for heading, following in zip_longest(found, found[1:]):
         timed = time_in(heading.title) if heading.level == _ENTRY_LEVEL else None
         if timed is None:
             continue

@@ -24,9 +24,9 @@ class Fence:
 
     def closed_by(self, line: str) -> bool:
         """Whether `line` ends the code block."""
-        bare = line.strip(" \t")
-        indented = len(line) - len(line.lstrip(" "))
-        return indented <= 3 and len(bare) >= len(self.mark) and not bare.strip(self.mark[0])
+        bare = line.lstrip(" ")
+        mark = bare.rstrip(" \t")
+        return len(line) - len(bare) <= 3 and len(mark) >= len(self.mark) and not mark.strip(self.mark[0])
 
     @property
     def closing(self) -> str:

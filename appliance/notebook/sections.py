@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
 from appliance.clock import to_ms
@@ -75,7 +76,7 @@ def _blocks(count: int, found: Sequence[Heading]) -> Iterator[_Block]:
     if not found or found[0].index > 0:
         yield _Block(None, 0, found[0].index if found else count, "fact", parent=False)
     above: list[tuple[int, bool]] = []
-    for heading, following in zip(found, [*found[1:], None], strict=True):
+    for heading, following in zip_longest(found, found[1:]):
         above = [(level, policy) for level, policy in above if level < heading.level]
         above.append((heading.level, _POLICY.fullmatch(heading.title.strip(" :*_")) is not None))
         kind = "policy" if any(policy for _, policy in above) else "fact"
@@ -88,7 +89,7 @@ def _journal_blocks(lines: list[str], found: Sequence[Heading]) -> Iterator[_Blo
     if not cuts or cuts[0].index > 0:
         end = without_rule(lines, 0, cuts[0].index if cuts else len(lines))
         yield _Block(None, 0, end, "event", parent=False)
-    for heading, following in zip(cuts, [*cuts[1:], None], strict=True):
+    for heading, following in zip_longest(cuts, cuts[1:]):
         end = without_rule(lines, heading.index, following.index if following else len(lines))
         yield _Block(heading, heading.index, end, "event", parent=heading.level < _JOURNAL_LEVEL)
 
@@ -129,15 +130,15 @@ def _pieces(
     lines: list[str], block: _Block, kept: list[tuple[int, str]], as_entry: bool
 ) -> Iterator[tuple[int, int, str]]:
     """First line, last line and text of each piece of the block; the first begins at the heading."""
-    title = ""
+    title, below = "", block.start
     if block.heading and not as_entry:
-        title = "\n".join(lines[block.start : block.start + block.heading.height])[: MAX_CHARACTERS // 4]
-    room = MAX_CHARACTERS - len(title) - 2
+        below += block.heading.height
+        title = "\n".join(lines[block.start : below])[: MAX_CHARACTERS // 4]
     first_line = block.start + 1
-    for run in _runs(kept, room):
+    for run in _runs(kept, MAX_CHARACTERS - len(title) - 2):
         text = "\n".join(line for _, line in run).strip("\n")
-        body = f"{title}\n\n{text}" if title and first_line != block.start + 1 else f"{title}\n{text}".strip("\n")
-        yield min(first_line, run[0][0] + 1), run[-1][0] + 1, body
+        gap = "\n" if run[0][0] == below else "\n\n"
+        yield min(first_line, run[0][0] + 1), run[-1][0] + 1, f"{title}{gap}{text}".strip("\n")
         first_line = len(lines)
 
 

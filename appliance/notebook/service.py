@@ -76,6 +76,11 @@ class Notebook:
         with self._lock:
             return self._watch.notice()
 
+    def close(self) -> None:
+        """Leave nothing marked as pending that is done: a file deleted while membox is off then counts as deleted."""
+        with self._lock:
+            self._copy.clear_marks()
+
     def problems(self) -> list[str]:
         """What keeps files from being part of the notebook, a sentence each; for `membox doctor`."""
         with self._lock:

@@ -67,8 +67,9 @@ class Watch:
     def _look(self, path: str, look: Seen | None, gone: bool) -> bool:
         """Take in the file if it changed and may be taken in by now; whether it was edited."""
         held = self._copy.held.get(path)
-        if held and held.seen == look and not held.lags:
+        if held and held.is_as_left(look):
             self._watched.pop(path, None)
+            self._unwritten.pop(path, None)
             return False
         if gone or (held and held.lags) or self._is_settled(path, look):
             return self._attempt(path, missing_is_deletion=not gone)

@@ -99,7 +99,12 @@ class WorkingCopy:
         Args:
             key: stores nothing and returns the earlier answer when the key was used before; else keeps `answer`.
             also: further work for the same transaction, done first.
+
+        Raises:
+            StorageError: `linked_directory`, a file lies behind a link.
         """
+        for change in changes:
+            self.files.check_writable(change.path)
         now = self._moment(len(changes))
         last = {change.path: change for change in changes}
         sections = {
@@ -223,7 +228,7 @@ class WorkingCopy:
         """
         held = self.held.get(path)
         look = self.files.look(path)
-        if held and held.seen == look and not held.lags:
+        if held and held.is_as_left(look):
             return False
         if path in self.refused and self.refused[path][0] == look:
             return False
@@ -289,6 +294,8 @@ class WorkingCopy:
         if not held.lags:
             return self._edited(path, reading)
         base = held.base if held.base is not None else self._text_with(path, held.file_hash)
+        if _distance(reading.text, self.text(path)) < _distance(reading.text, base):
+            return self._edited(path, reading)  # made after our write, which a crash kept from being marked done
         held.seen, held.file_hash, held.base = reading.seen, there, reading.text
         self._cross(path, base, reading.text)
         self.publish(path)
@@ -304,9 +311,6 @@ class WorkingCopy:
         """Store an edit by hand that crossed a write of ours: the edit as it was, then both merged."""
         held, mine = self.held[path], self.text(path)
         on_file = held.file_hash == digest(theirs)
-        if _distance(theirs, mine) <= _distance(theirs, base):  # made after our write, not before
-            self.commit([Change(path, theirs, BY_HAND, HAND_EDIT, on_file)])
-            return
         names = (f"membox, version {held.stored.version}", "edited by hand")
         merged = merge(base, mine, theirs, names, keep_both=path.startswith(JOURNAL)).text
         edit = Change(path, theirs, BY_HAND, HAND_EDIT)
