@@ -6,7 +6,8 @@ in this process under the same lease, behind the same application.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,15 @@ import click
 
 from appliance import lease
 from appliance.client.box_client import BoxClient
-from appliance.client.transport import HttpTransport, Transport, UnixTransport, WsgiTransport, connect_unix
+from appliance.client.transport import (
+    HttpTransport,
+    NobodyListensError,
+    Reply,
+    Transport,
+    UnixTransport,
+    WsgiTransport,
+    connect_unix,
+)
 from appliance.errors import NotConfiguredError, UnavailableError
 from appliance.home import CONFIG_FILE, owner_key_path, socket_path
 
@@ -47,7 +56,10 @@ class Caller:
             NotConfiguredError: there is no box there, or the key is missing.
             UnavailableError: the home stays held by something that does not answer.
         """
-        return BoxClient(_remote(self.url) if self.url else self._here())
+        if self.url:
+            return BoxClient(_remote(self.url))
+        self.require_home()
+        return BoxClient(HomeTransport(self.home))
 
     def is_served(self) -> bool:
         """Whether a daemon listens on the home's socket."""
@@ -62,19 +74,47 @@ class Caller:
                 "MEMBOX_HOME, or MEMBOX_URL and MEMBOX_API_KEY.",
             )
 
-    def _here(self) -> Transport:
-        """The daemon's socket, or the home itself, waiting a little for whoever holds the lease to answer or go."""
-        self.require_home()
+
+class HomeTransport:
+    """A home on this machine: its daemon's socket, or, when nobody listens there, the home itself, opened here.
+
+    Whoever holds the lease is given a little time to listen or to go.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.place = f"the box at {home}"
+        self._home = home
+        self._socket = UnixTransport(socket_path(home), lambda: _owner_key(home))
+        self._opened: Transport | None = None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a daemon answered."""
+        return self._opened is None
+
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
+        """One request (see `Transport`)."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            if self.is_served():
-                return UnixTransport(socket_path(self.home), _key_for(self.home))
+        while self._opened is None:
             try:
-                return open_in_process(self.home, max(0.0, deadline - time.monotonic()))
-            except UnavailableError as error:
-                if error.word != "home_in_use" or time.monotonic() > deadline:
-                    raise
+                return self._socket.send(method, path, body, headers, seconds)
+            except NobodyListensError:
+                self._open(deadline)
+        return self._opened.send(method, path, body, headers, seconds)
+
+    def _open(self, deadline: float) -> None:
+        """Open the home here, or find it taken and wait a moment; UnavailableError after the deadline."""
+        try:
+            self._opened = open_in_process(self._home, max(0.0, deadline - time.monotonic()))
+        except UnavailableError as error:
+            if error.word != "home_in_use" or time.monotonic() > deadline:
+                raise
             time.sleep(_PAUSE_SECONDS)
+
+    def close(self) -> None:
+        """Close the home if it was opened here."""
+        if self._opened is not None:
+            self._opened.close()
 
 
 def open_in_process(home: Path, wait: float) -> Transport:
@@ -86,26 +126,29 @@ def open_in_process(home: Path, wait: float) -> Transport:
         UnavailableError: `home_in_use`; a daemon or another command holds it.
         StorageError, NotConfiguredError: it cannot be opened.
     """
-    held = lease.Lease.acquire(home, lease.COMMAND, wait)
-    try:
-        import logging
-
+    with ExitStack() as at_end:
+        at_end.callback(lease.Lease.acquire(home, lease.COMMAND, wait).release)
         from appliance.box import open_box
         from appliance.web.app import make_app
 
-        logging.getLogger("appliance").setLevel(logging.ERROR)  # what is expected is told as one sentence
+        at_end.enter_context(_expected_faults_unlogged())
         box = open_box(home)
-    except BaseException:
-        held.release()
-        raise
+        at_end.callback(box.close)
+        return WsgiTransport(make_app(box, "local"), home, at_end.pop_all().close)
 
-    def close() -> None:
-        try:
-            box.close()
-        finally:
-            held.release()
 
-    return WsgiTransport(make_app(box, "local"), home, close)
+@contextmanager
+def _expected_faults_unlogged() -> Iterator[None]:
+    """Here what is expected is told in a sentence, and no log is kept; a fault of ours still shows its traceback."""
+    import logging
+
+    log = logging.getLogger("appliance")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _remote(url: str) -> Transport:
@@ -129,11 +172,13 @@ def _listens(path: Path) -> bool:
     return True
 
 
-def _key_for(home: Path) -> str:
+def _owner_key(home: Path) -> str:
     """The owner's key, which only the home's owner can read; another user of the machine brings a key of their own."""
     try:
         return owner_key_path(home).read_text().strip()
-    except OSError as error:
+    except FileNotFoundError as error:
+        raise NobodyListensError("stopping", f"The daemon of {home} is just stopping; try again.") from error
+    except PermissionError as error:
         if key := os.environ.get("MEMBOX_API_KEY", "").strip():
             return key
         raise NotConfiguredError(

@@ -30,6 +30,12 @@ _CONFIG = """\
 # keep_days = 30
 """
 
+_NEXT = (
+    ('membox note "The spare key is with Ana"', "write something down"),
+    ('membox recall "spare key"', "find it again"),
+    ("membox daemon start", "the web page, the phone, other machines"),
+)
+
 
 @click.command(epilog=examples("membox init", "membox --home ~/second-box init"))
 @json_option
@@ -72,6 +78,5 @@ def _tell(caller: Caller, is_new: bool) -> None:
     click.echo(f"Your memory box is ready: {home}" if is_new else f"There is a memory box already, in order: {home}")
     click.echo(f"The notebook, plain Markdown, is in {caller.home / NOTEBOOK_DIRECTORY}.")
     click.echo("\nNext:")
-    click.echo(f'  {bold("membox note")} "The spare key is with Ana"   write something down')
-    click.echo(f'  {bold("membox recall")} "spare key"                  find it again')
-    click.echo(f"  {bold('membox daemon start')}                       the web page, the phone, other machines")
+    for command, purpose in _NEXT:
+        click.echo(f"  {bold(command.ljust(40))}  {purpose}")

@@ -1,7 +1,6 @@
 """`membox remember | recall | inspect | forget`: memory items (contract memory-api)."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -148,8 +147,7 @@ def _print_recalled(answer: dict[str, Any], explain: bool) -> None:
         click.echo(f"{bold(f'{number}.')} {bold(shown(origin(item)))}  {dim(_beside(item))}")
         click.echo(quote(item["text"]))
         if explain:
-            for line in _why(item):
-                click.echo(dim(f"    {shown(line)}"))
+            click.echo(dim(f"  {_why(item)}"))
         click.echo()
     for conflict in answer["conflicts"]:
         _, first, second = conflict.split(":", 2)
@@ -172,9 +170,9 @@ def _beside(item: dict[str, Any]) -> str:
     return " · ".join(parts if origin(item) == item["memory_id"] else [*parts, item["memory_id"]])
 
 
-def _why(item: dict[str, Any]) -> Iterator[str]:
-    yield from item.get("why", ())
-    yield f"salience {item['salience']:.2f}, confidence {item['confidence']:.2f}"
+def _why(item: dict[str, Any]) -> str:
+    matched = ", ".join(shown(word) for word in item["why"])
+    return f"matches {matched}; salience {item['salience']:.2f}, confidence {item['confidence']:.2f}"
 
 
 @click.command(epilog=examples("membox inspect mem_0123456789abcdef", "membox inspect mem_0123456789abcdef --json"))

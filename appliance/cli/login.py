@@ -19,7 +19,7 @@ def login_link(caller: Caller, with_qr: bool | None, as_json: bool) -> None:
     """
     with caller.box() as box:
         answer = box.post("/v1/login-link")
-        served = not box.is_local
+        served = box.is_served
 
     def plain() -> None:
         click.echo(answer["url"])

@@ -32,7 +32,7 @@ def note(
     file, and found by recall.
     """
     given = {"text": given_text(text, _LIMIT_BYTES), "title": title, "tags": list(tags), "url": url}
-    request = {name: value for name, value in given.items() if value} | {"text": given["text"], "source": "cli"}
+    request = {name: value for name, value in given.items() if value} | {"text": given["text"]}
     with caller.box() as box:
         answer = box.note(request)
     emit(answer, as_json, lambda: click.echo(f"Noted at {answer['timestamp']}."))

@@ -62,6 +62,8 @@ def _print_status(caller: Caller, seen: dict[str, Any]) -> None:
             ("next job", f"{due['name']}, {when(due['next_run'])}" if due else "none"),
         ]
     )
+    if seen["findings"]:
+        click.echo()
     _print_findings(seen["findings"])
 
 
@@ -76,7 +78,7 @@ def _daemon(caller: Caller) -> str:
 
 def _print_findings(findings: list[dict[str, str]]) -> None:
     for finding in findings:
-        click.echo(f"\n{_MARKS[finding['severity']]}  {shown(finding['sentence'])}")
+        click.echo(f"{_MARKS[finding['severity']]}  {shown(finding['sentence'])}")
         if finding["remedy"]:
             click.echo(f"         {dim('→')} {shown(finding['remedy'])}")
 
@@ -123,4 +125,4 @@ def _serving(caller: Caller, url: str | None) -> Transport:
     caller.require_home()
     if not caller.is_served():
         raise UnavailableError("no_daemon", f"No daemon runs on {caller.home}; start it with `membox daemon start`.")
-    return UnixTransport(socket_path(caller.home), "")
+    return UnixTransport(socket_path(caller.home), lambda: "")

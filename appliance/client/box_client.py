@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from appliance.client.refusals import refusal
-from appliance.client.transport import ANSWER_SECONDS, BrokenConnectionError, Transport, WsgiTransport
+from appliance.client.transport import ANSWER_SECONDS, BrokenConnectionError, Transport
 from appliance.errors import UnavailableError
 
 Json = dict[str, Any]
@@ -31,9 +31,9 @@ class BoxClient:
         return self._transport.place
 
     @property
-    def is_local(self) -> bool:
-        """Whether the box is opened in this process: then nobody serves it to anyone else."""
-        return isinstance(self._transport, WsgiTransport)
+    def is_served(self) -> bool:
+        """Whether others reach the box too; not so when it was opened in this process."""
+        return self._transport.is_served
 
     def __enter__(self) -> Self:
         return self

@@ -34,16 +34,25 @@ class BrokenConnectionError(Exception):
     """The connection ended before the answer; the request may or may not have been carried out."""
 
 
+class NobodyListensError(UnavailableError):
+    """Nothing takes connections there; the request was not sent."""
+
+
 class Transport(Protocol):
     """One way to a box. `place` names the box in a sentence for a person."""
 
     place: str
+
+    @property
+    def is_served(self) -> bool:
+        """Whether others reach the box too; not so when it was opened in this process."""
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
         """Send one request and wait at most `seconds` for each part of its answer.
 
         Raises:
             BrokenConnectionError: the connection broke after it stood; safe to repeat only with an idempotency key.
+            NobodyListensError: nothing takes connections there.
             UnavailableError: nothing answers there, or not in time.
         """
 
@@ -53,6 +62,8 @@ class Transport(Protocol):
 
 class HttpTransport:
     """A box elsewhere, by its address and a key."""
+
+    is_served = True
 
     def __init__(self, url: str, key: str) -> None:
         """Raises NotConfiguredError when `url` is no http(s) address or `key` cannot be one."""
@@ -64,6 +75,7 @@ class HttpTransport:
         """One request on a connection of its own (see `Transport`)."""
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=CONNECT_SECONDS)
+        _connect(connection, self.place)
         return _exchange(
             connection, self.place, method, self._prefix + path, body, {**headers, **self._credential}, seconds
         )
@@ -73,17 +85,28 @@ class HttpTransport:
 
 
 class UnixTransport:
-    """The daemon of a home on this machine, through its socket."""
+    """The daemon of a home on this machine, through its socket.
 
-    def __init__(self, path: Path, key: str) -> None:
+    `key` is called once a connection stands: a daemon makes its key anew at every start, before it listens.
+    """
+
+    is_served = True
+
+    def __init__(self, path: Path, key: Callable[[], str]) -> None:
         self.place = f"the daemon at {path}"
         self._path = path
-        self._credential = bearer(key)
+        self._key = key
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
         """One request on a connection of its own (see `Transport`)."""
         connection = _UnixConnection(self._path)
-        return _exchange(connection, self.place, method, path, body, {**headers, **self._credential}, seconds)
+        _connect(connection, self.place)
+        try:
+            credential = bearer(self._key())
+        except BaseException:
+            connection.close()
+            raise
+        return _exchange(connection, self.place, method, path, body, {**headers, **credential}, seconds)
 
     def close(self) -> None:
         """Nothing to give back: a connection lives for one request."""
@@ -91,6 +114,8 @@ class UnixTransport:
 
 class WsgiTransport:
     """A box opened in this process: the same application, called directly at the door "local"."""
+
+    is_served = False
 
     def __init__(self, app: Callable[..., Iterable[bytes]], home: Path, close: Callable[[], None]) -> None:
         self.place = f"the box at {home}"
@@ -198,9 +223,8 @@ def _exchange(
     headers: Mapping[str, str],
     seconds: float,
 ) -> Reply:
-    """One request on a fresh connection, its faults told as errors of ours."""
+    """One request on a connection that stands, its faults told as errors of ours."""
     try:
-        _connect(connection, place)
         connection.sock.settimeout(seconds)
         connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()
@@ -228,8 +252,8 @@ def _connect(connection: http.client.HTTPConnection, place: str) -> None:
             f"{_capital(place)} does not answer within {CONNECT_SECONDS:g} s; is it switched on, and this machine "
             "on the same network?",
         ) from error
-    except ConnectionRefusedError as error:
-        raise UnavailableError(
+    except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError) as error:
+        raise NobodyListensError(
             "unreachable", f"Nothing listens at {place}; is the daemon started there, and the port right?"
         ) from error
     except socket.gaierror as error:

@@ -108,11 +108,12 @@ def _serve(
 
     box = open_box(home)
     at_end.callback(box.close)
+    # Before anyone can connect: a command reads the key once its connection stands.
+    at_end.callback(_remove, owner_key_path(home))
+    box.access.accept_owner_key(_write_owner_key(home))
     listeners = make_listeners(box, host, port)
     at_end.callback(_remove, socket_path(home))
     at_end.callback(listeners.close)
-    at_end.callback(_remove, owner_key_path(home))
-    box.access.accept_owner_key(_write_owner_key(home))
     listeners.start()
     schedule = Schedule(box)
     schedule.start()

@@ -1,5 +1,6 @@
 """Editing in $EDITOR: saved as a version, merged or handed back with both sides marked, and never lost."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,8 @@ def test_leaving_the_editor_without_a_change_saves_nothing(box: Any, editor: Edi
 
 
 def test_other_commands_work_while_the_editor_is_open(box: Any, editor: Editor) -> None:
-    note = " ".join(box.command("note", "meanwhile"))
-    done = box("memory", "edit", "projects/house.md", environ=editor(f"{note} && printf '# House\\n' > \"$1\""))
+    note = shlex.join(box.command("note", "meanwhile"))
+    done = box.process("memory", "edit", "projects/house.md", environ=editor(f"{note} && printf '# House\\n' > \"$1\""))
     assert "Noted at" in done.stdout
     assert text_of(box, "projects/house.md") == "# House\n"
 
@@ -48,7 +49,7 @@ def test_a_change_elsewhere_in_the_file_meanwhile_is_merged(box: Any, editor: Ed
     other = tmp_path / "other.sh"
     other.write_text("#!/bin/sh\nsed -i 's/five/FIVE/' \"$1\"\n")
     other.chmod(0o755)
-    inner = f"EDITOR={other} {' '.join(box.command('memory', 'edit', 'a.md'))}"
+    inner = f"EDITOR={other} {shlex.join(box.command('memory', 'edit', 'a.md'))}"
     done = box.json(
         "memory", "edit", "a.md", environ=editor(f'[ -n "$INNER" ] || INNER=1 {inner} >&2; sed -i \'s/one/ONE/\' "$1"')
     )
@@ -61,7 +62,7 @@ def crossing(box: Any, tmp_path: Path, then: str) -> str:
     other = tmp_path / "other.sh"
     other.write_text("#!/bin/sh\nprintf 'theirs\\n' > \"$1\"\n")
     other.chmod(0o755)
-    inner = f"EDITOR={other} {' '.join(box.command('memory', 'edit', 'a.md'))} >&2"
+    inner = f"EDITOR={other} {shlex.join(box.command('memory', 'edit', 'a.md'))} >&2"
     marker = tmp_path / "first-done"
     return f"if [ -e {marker} ]; then {then}; else touch {marker}; {inner}; printf 'mine\\n' > \"$1\"; fi"
 
@@ -91,12 +92,18 @@ def test_a_conflict_left_unsettled_saves_nothing_and_keeps_the_draft(box: Any, e
 
 
 def test_what_the_box_refuses_is_kept_as_a_draft(box: Any, editor: Editor) -> None:
-    done = box("memory", "edit", "../outside.md", environ=editor("printf 'long work\\n' > \"$1\""), code=None)
-    assert done.returncode != 0
+    too_long = "head -c 2000000 /dev/zero | tr '\\0' x > \"$1\""
+    done = box("memory", "edit", "a.md", environ=editor(too_long), code=1)
     (draft,) = drafts(box)
-    assert draft.read_text() == "long work\n"
+    assert draft.stat().st_size == 2_000_000
     assert draft.stat().st_mode & 0o777 == 0o600
     assert str(draft) in done.stderr
+
+
+def test_a_path_that_cannot_be_is_refused_before_anything_is_written(box: Any, editor: Editor) -> None:
+    done = box("memory", "edit", "../outside.md", environ=editor("touch opened"), code=1)
+    assert "outside" in done.stderr
+    assert drafts(box) == []
 
 
 def test_an_editor_that_fails_is_told_and_what_it_wrote_is_kept(box: Any, editor: Editor) -> None:

@@ -29,7 +29,7 @@ def test_a_request_arrives_over_tcp_with_its_key_path_and_body(tcp_box: Any, htt
 def test_a_request_arrives_over_the_unix_socket(unix_box: Any, http_answer: Answer) -> None:
     box, path = unix_box
     box.script = [http_answer(401, {"detail": "missing_api_key"})]
-    reply = UnixTransport(path, "").send("GET", "/v1/status", None, {}, 5)
+    reply = UnixTransport(path, lambda: "").send("GET", "/v1/status", None, {}, 5)
     assert reply.status == 401
     assert box.received[0].line == "GET /v1/status HTTP/1.1"
     assert "authorization" not in box.received[0].headers
@@ -45,7 +45,7 @@ def test_a_socket_deep_in_the_tree_is_reached_though_its_path_is_too_long_for_an
     listener.bind("membox.sock")
     box = listening(listener)
     box.script = [http_answer(200, {"ok": True})]
-    assert UnixTransport(deep / "membox.sock", "k").send("GET", "/health", None, {}, 5).status == 200
+    assert UnixTransport(deep / "membox.sock", lambda: "k").send("GET", "/health", None, {}, 5).status == 200
 
 
 def test_in_process_the_application_sees_an_ordinary_request_at_the_local_door(tmp_path: Path) -> None:
