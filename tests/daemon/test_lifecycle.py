@@ -126,7 +126,7 @@ def test_it_gives_signs_of_life(start: Start, manager: socket.socket) -> None:
 
 def test_its_owners_key_opens_the_socket(start: Start, home: Path) -> None:
     start().wait_until_it_serves()
-    transport = UnixTransport(socket_path(home), owner_key_path(home).read_text())
+    transport = UnixTransport(socket_path(home), owner_key_path(home).read_text)
     me = json.loads(transport.send("GET", "/v1/whoami", None, {}, PATIENCE).body)
     assert (me["role"], me["owner"]) == ("admin", True)
 
@@ -138,7 +138,7 @@ def test_each_start_has_a_fresh_key(start: Start, home: Path) -> None:
     first.end()
     start().wait_until_it_serves()
     assert owner_key_path(home).read_text() != key
-    reply = UnixTransport(socket_path(home), key).send("GET", "/v1/whoami", None, {}, PATIENCE)
+    reply = UnixTransport(socket_path(home), lambda: key).send("GET", "/v1/whoami", None, {}, PATIENCE)
     assert reply.status == 401
 
 
