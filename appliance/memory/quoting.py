@@ -7,12 +7,15 @@ Feedback loops fill such stores with junk: what an agent recalled must not come 
 import re
 
 _OPEN = "[recalled "
-_BLOCK = re.compile(r"^[ \t>]*\[recalled (mem_[0-9a-f]+)[^\]\n]*\]\n(?:[ \t>]*\|.*(?:\n|$))*", re.MULTILINE)
+_BLOCK = re.compile(r"^[ \t>]*\[recalled (mem_[0-9a-f]+)[^\]\n]*\][ \t\r]*\n(?:[ \t>]*\|.*(?:\n|$))*", re.MULTILINE)
+_BRACKETS = str.maketrans("[]", "()")
 
 
 def quote(memory_id: str, text: str, origin: str | None) -> str:
     """`text` as a block that says where it comes from, every line behind a bar."""
-    heading = f"{_OPEN}{memory_id}{f' · {origin}' if origin else ''}]"
+    # An origin is a caller's words too: it must neither close the heading nor begin a line.
+    named = " ".join((origin or "").translate(_BRACKETS).split())
+    heading = f"{_OPEN}{memory_id}{f' · {named}' if named else ''}]"
     return "\n".join([heading, *(f"| {line}" for line in text.splitlines())])
 
 

@@ -141,7 +141,7 @@ def insert_items(conn: Connection, rows: list[dict[str, Any]], sketches: list[li
     conn.execute(insert(memory_items), rows)
     ids = [row["memory_id"] for row in rows]
     found = conn.execute(select(memory_items.c.memory_id, memory_items.c.id).where(memory_items.c.memory_id.in_(ids)))
-    row_of: dict[str, int] = dict(found.tuples().all())
+    row_of: dict[str, int] = {row.memory_id: row.id for row in found}
     row_ids = [row_of[memory_id] for memory_id in ids]
     similarity.store(conn, list(zip(row_ids, sketches, strict=True)))
     return row_ids

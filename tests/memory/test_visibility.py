@@ -73,13 +73,11 @@ def test_forgetting_is_for_the_owner_and_the_admin(
         return
     with pytest.raises(expected) as refused:
         someone.forget(memory_id)
-    assert (
-        refused.value.word
-        == {  # type: ignore[attr-defined]
-            ForbiddenError: "insufficient_role",
-            NotFoundError: "memory_not_found",
-        }[expected]
-    )
+    words: dict[type[MemboxError], str] = {
+        ForbiddenError: "insufficient_role",
+        NotFoundError: "memory_not_found",
+    }
+    assert refused.value.word == words[expected]
     assert caller("ada", "admin").inspect(memory_id, scope="team").memory_id == memory_id
 
 
