@@ -200,6 +200,9 @@ class Config(Settings):
         return {name: getattr(self, name).model_dump(mode="json") for name in Settings.model_fields}
 
 
+# Read at every use (backup/service.py); every other setting counts from the daemon's next start.
+LIVE_KEYS = frozenset({"daemon.backup_mirror_path", "backups.keep_days"})
+
 # Variable (after the prefix) -> its key.
 _ENVIRONMENT = {
     "STORE_BACKEND": ("store", "backend"),

@@ -54,6 +54,7 @@ def set_(caller: Caller, key: str, value: str, as_json: bool) -> None:
 
     A value that is not possible is refused and changes nothing.
     """
+    from appliance.config import LIVE_KEYS
     from appliance.config_file import set_value
 
     caller.require_home()
@@ -62,7 +63,7 @@ def set_(caller: Caller, key: str, value: str, as_json: bool) -> None:
 
     def plain() -> None:
         click.echo(f"{key} = {_toml(now)}, in {caller.home / CONFIG_FILE}.")
-        if caller.is_served():
+        if key not in LIVE_KEYS and caller.is_served():
             click.echo("The daemon is running; it takes the change at its next start (membox daemon stop, then start).")
 
     emit({key: now}, as_json, plain)

@@ -78,6 +78,7 @@ class Schedule:
         self._wait_for_time = wait_for_time
         self._dues: list[Due] = []
         self._running: dict[str, Future[None]] = {}
+        self._faults: dict[str, str] = {}
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(_POOL_THREADS, thread_name_prefix="job")
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
@@ -156,8 +157,12 @@ class Schedule:
         def work() -> None:
             try:
                 upkeep.run()
-            except Exception:  # noqa: BLE001 - tried again at its next turn; the log has it
-                _log.exception("upkeep %s failed", upkeep.name)
+                self._faults.pop(upkeep.name, None)
+            except Exception as fault:  # noqa: BLE001 - tried again at its next turn; the log has it
+                # Every two seconds the same would bury everything else.
+                if self._faults.get(upkeep.name) != repr(fault):
+                    self._faults[upkeep.name] = repr(fault)
+                    _log.exception("upkeep %s fails until this is mended", upkeep.name)
 
         if not self._is_running(upkeep.name):
             self._submit(upkeep.name, work)

@@ -98,6 +98,8 @@ def test_unused_variables_are_named(box: Box) -> None:
 
 def test_a_broken_or_changed_config_is_found_while_the_daemon_runs(box: Box, home: Path) -> None:
     assert found(box, "config").severity is Severity.OK
+    set_value(home, "backups.keep_days", "7")  # in force at once
+    assert found(box, "config").severity is Severity.OK
     set_value(home, "daemon.web_ui_port", "9000")
     assert "daemon.web_ui_port" in found(box, "config").sentence
     (home / "config.toml").write_text("[daemon]\nweb_ui_prot = 1\n")

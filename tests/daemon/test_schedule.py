@@ -252,7 +252,9 @@ def test_what_a_kill_left_running_is_marked_as_failed_at_the_start(driver: Drive
     assert row.ended_at == int(driver.clock.now.timestamp() * 1000)
 
 
-def test_the_beat_runs_jobs_and_upkeep_by_itself_and_outlives_their_errors(driver: Driver) -> None:
+def test_the_beat_runs_jobs_and_upkeep_by_itself_and_outlives_their_errors(
+    driver: Driver, caplog: pytest.LogCaptureFixture
+) -> None:
     kept, ran = threading.Event(), threading.Event()
 
     def fail_quietly() -> None:
@@ -275,6 +277,8 @@ def test_the_beat_runs_jobs_and_upkeep_by_itself_and_outlives_their_errors(drive
     finally:
         schedule.stop()
     assert not schedule.is_alive()
+    # The same fault every second is one entry in the log.
+    assert [record.message for record in caplog.records].count("upkeep quiet fails until this is mended") == 1
 
 
 def test_jobs_wait_for_the_time_but_upkeep_does_not(driver: Driver) -> None:

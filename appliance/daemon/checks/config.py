@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from appliance.config import load_config
+from appliance.config import LIVE_KEYS, load_config
 from appliance.daemon.findings import Finding, error, ok, warn
 from appliance.errors import NotConfiguredError
 
@@ -20,10 +20,10 @@ def check(box: "Box", _deep: bool) -> Iterator[Finding]:
         return
     running = box.config.settings()
     changed = [f"{table}.{key}" for table, keys in now.items() for key in keys if keys[key] != running[table][key]]
-    if changed:
+    if waiting := [key for key in changed if key not in LIVE_KEYS]:
         yield warn(
             "config",
-            f"Changed in config.toml since the daemon started: {', '.join(changed)}.",
+            f"Changed in config.toml since the daemon started: {', '.join(waiting)}.",
             "Start it again: `membox daemon stop`, then `membox daemon start --detach`, or your service manager.",
         )
     else:
