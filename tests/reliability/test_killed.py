@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from appliance.backup.restore import restore
+from appliance.backup.verify import verify
 from appliance.storage import open_database
 from appliance.storage.schema import memory_items, pending_files, similarity_bands
 
@@ -126,10 +128,10 @@ class Client:
 
 
 @contextmanager
-def clients(daemon: Any, up: threading.Event) -> Iterator[list[Client]]:
+def clients(daemon: Any, up: threading.Event, count: int = CLIENTS) -> Iterator[list[Client]]:
     """Clients at work until the block ends; then each finishes what it was doing."""
     stop = threading.Event()
-    working = [Client(daemon, up, number) for number in range(CLIENTS)]
+    working = [Client(daemon, up, number) for number in range(count)]
     threads = [threading.Thread(target=client.run, args=(stop,)) for client in working]
     for thread in threads:
         thread.start()
@@ -266,3 +268,53 @@ def test_killed_again_and_again_under_mixed_writes_nothing_is_lost_and_nothing_d
     assert daemon.stop() == 0
     check_the_store(daemon.home, working)
     check_nothing_is_left_over(daemon.home)
+
+
+def mirror_on_and_on(daemon: Any, up: threading.Event, stop: threading.Event, outcomes: Counter[int]) -> None:
+    """Ask for copy after copy, so that kills meet one in the making."""
+    while not stop.is_set():
+        try:
+            status, _ = daemon.ask("POST", "/v1/backups", {})
+        except (OSError, http.client.HTTPException):
+            outcomes[0] += 1
+            up.wait(60)
+        else:
+            assert status in (200, 409, 503), status
+            outcomes[status] += 1
+
+
+@pytest.mark.timeout(600)
+def test_killed_while_it_is_mirrored_every_finished_copy_is_good_and_the_next_one_is_made(
+    daemon: Any, tmp_path: Path
+) -> None:
+    print(f"MEMBOX_SEED={SEED}")
+    mirror = tmp_path / "mirror"
+    daemon.home.mkdir(mode=0o700)
+    (daemon.home / "config.toml").write_text(f'[daemon]\nbackup_mirror_path = "{mirror}"\n')
+    up, stop, outcomes = threading.Event(), threading.Event(), Counter[int]()
+    mirroring = threading.Thread(target=mirror_on_and_on, args=(daemon, up, stop, outcomes))
+    mirroring.start()
+    try:
+        with clients(daemon, up, 2) as working:
+            kill_again_and_again(daemon, up, max(KILLS // 4, 1), working)
+            daemon.start()
+    finally:
+        stop.set()
+        up.set()
+        mirroring.join(60)
+    print(f"copies: {outcomes[200]} made, {outcomes[0]} killed")
+    tell(working, daemon, max(KILLS // 4, 1))
+    assert outcomes[200] > 0
+    assert outcomes[0] > 0
+    status, answer = daemon.ask("POST", "/v1/backups", {}, seconds=60)
+    assert status == 200, answer
+    check_files_and_database_agree(daemon)
+    assert daemon.stop() == 0
+
+    assert verify(mirror)
+    assert [report for report in verify(mirror) if report.faults] == []
+    assert [path.name for path in mirror.rglob("*.partial")] == []
+    restored = restore(mirror, tmp_path / "restored", replace=False)
+    assert restored.skipped == []
+    check_the_store(tmp_path / "restored", working)
+    assert once([word for client in working for word in client.notes], journal(tmp_path / "restored")) == {}
