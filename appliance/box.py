@@ -50,9 +50,11 @@ def open_box(home: Path, clock: Clock = system_clock) -> Box:
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
         memory = Memory(database, clock)
         sections = NotebookSections(config.core.tenant, clock)
-        notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, config.core.timezone, clock)
+        core = config.core
+        notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, core.timezone, clock, core.tenant)
         memory.forget_section = notebook.forget_item
         notebook.settle()
+        at_end.callback(notebook.close)
         backup = Backup(home, database, clock, write_notebook)
         return Box(home, config, clock, database, access, memory, notebook, backup, at_end.pop_all())
 

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from appliance.errors import ConflictError, InvalidError
 from appliance.notebook.models import Note
@@ -42,7 +42,13 @@ class NoteKey:
         """
         table = idempotency.c
         row = conn.execute(
-            select(table.payload_hash, table.answer).where(*self._mine(), table.created_at > now - _KEPT_MS)
+            select(table.payload_hash, table.answer).where(
+                table.tenant_id == self.tenant_id,
+                table.agent_id == self.author,
+                table.operation == _OPERATION,
+                table.key == self.key,
+                table.created_at > now - _KEPT_MS,
+            )
         ).one_or_none()
         if row is None:
             return None
@@ -56,7 +62,6 @@ class NoteKey:
         """Keep `answer` under this key, and let go of what is older than 24 hours."""
         table = idempotency.c
         conn.execute(delete(idempotency).where(table.operation == _OPERATION, table.created_at <= now - _KEPT_MS))
-        conn.execute(delete(idempotency).where(*self._mine()))
         conn.execute(
             insert(idempotency).values(
                 tenant_id=self.tenant_id,
@@ -67,13 +72,4 @@ class NoteKey:
                 answer=answer,
                 created_at=now,
             )
-        )
-
-    def _mine(self) -> tuple[ColumnElement[bool], ...]:
-        table = idempotency.c
-        return (
-            table.tenant_id == self.tenant_id,
-            table.agent_id == self.author,
-            table.operation == _OPERATION,
-            table.key == self.key,
         )

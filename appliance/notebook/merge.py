@@ -21,7 +21,7 @@ def merge(base: str, mine: str, theirs: str, names: tuple[str, str], keep_both: 
 
     Args:
         names: what the conflict markers call the two sides.
-        keep_both: where both sides only added lines in the same place, take both, mine first: right for a journal,
+        keep_both: where one side only added lines after what the other changed, take both: right for a journal,
             where two entries at the end do not contradict each other.
     """
     merged: list[str] = []
@@ -32,12 +32,24 @@ def merge(base: str, mine: str, theirs: str, names: tuple[str, str], keep_both: 
             merged.extend(region[1])
             continue
         _, old, ours, others = region
-        if keep_both and not old:
-            merged.extend([*ours, *others])
+        both = _both(old, ours, others) if keep_both else None
+        if both is not None:
+            merged.extend(both)
             continue
         clean = False
         merged.extend(_conflict(ours, others, names))
     return Merged(joined(merged), clean)
+
+
+def _both(old: Sequence[str], ours: Sequence[str], others: Sequence[str]) -> list[str] | None:
+    """Both changes where at least one side only added lines after `old`; None where both changed it."""
+    if not old:
+        return [*ours, *others]
+    if ours[: len(old)] == old:
+        return [*others, *ours[len(old) :]]
+    if others[: len(old)] == old:
+        return [*ours, *others[len(old) :]]
+    return None
 
 
 def _conflict(ours: Sequence[str], others: Sequence[str], names: tuple[str, str]) -> list[str]:

@@ -1,13 +1,22 @@
 """The notebook: capture, read, save, look back, and forget (contract notebook)."""
 
 import difflib
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 
 from sqlalchemy import Connection, insert
 
 from appliance.clock import Clock, local, to_ms
-from appliance.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
+from appliance.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    StorageError,
+    StorageFullError,
+    TooLargeError,
+    UnavailableError,
+)
 from appliance.notebook import versions
 from appliance.notebook.answered import NoteKey
 from appliance.notebook.capturing import DayLog
@@ -78,7 +87,8 @@ class Notebook:
 
     def close(self) -> None:
         """Leave nothing marked as pending that is done: a file deleted while membox is off then counts as deleted."""
-        with self._lock:
+        # Where that cannot be written, the marks say no more than that the files should be looked at.
+        with self._lock, suppress(StorageError, StorageFullError, UnavailableError):
             self._copy.clear_marks()
 
     def problems(self) -> list[str]:

@@ -31,6 +31,8 @@ class Stored:
     deleted: bool
     author: str
     changed_at: int
+    chain: tuple[int, int] | None = None
+    """Deltas since the last whole version, and their bytes; None when not counted yet."""
 
 
 def stored_documents(conn: Connection) -> list[Stored]:
@@ -59,8 +61,9 @@ def append(
         document_id = before.id
         changed = {"version": number, "content_hash": content_hash, "deleted": deleted}
         conn.execute(update(documents_table).where(documents_table.c.id == document_id).values(changed))
-    chain, size = _chain(conn, document_id) if before else (0, 0)
+    chain, size = (before.chain or _chain(conn, document_id)) if before else (0, 0)
     is_full, body = deltas.encode(previous if before else None, text, chain, size)
+    chain, size = (0, 0) if is_full else (chain + 1, size + len(body))
     added, removed = changed_lines(previous, text)
     conn.execute(
         insert(versions_table).values(
@@ -76,7 +79,7 @@ def append(
             lines_removed=removed,
         )
     )
-    return Stored(document_id, path, number, content_hash, deleted, author, at)
+    return Stored(document_id, path, number, content_hash, deleted, author, at, (chain, size))
 
 
 def _chain(conn: Connection, document_id: int) -> tuple[int, int]:
@@ -112,20 +115,26 @@ def changed_lines(old: str, new: str) -> tuple[int, int]:
 
 def text_at(conn: Connection, document_id: int, number: int) -> str | None:
     """The text of a version; None when there is no such version."""
+    return next((text for _, text in texts_between(conn, document_id, number, number)), None)
+
+
+def texts_between(conn: Connection, document_id: int, first: int, last: int) -> Iterator[tuple[int, str]]:
+    """Number and text of the versions from `first` to `last`, oldest first; one walk along the deltas."""
     table = versions_table.c
     rows = conn.execute(
         select(table.number, table.is_full, table.body)
         .where(
             table.document_id == document_id,
-            table.number <= number,
-            table.number >= _last_full(document_id, number),
+            table.number <= last,
+            table.number >= _last_full(document_id, first),
         )
         .order_by(table.number)
     )
-    text, last = None, 0
+    text = None
     for row in rows:
-        text, last = deltas.apply(text, row.is_full, row.body), row.number
-    return text if last == number else None
+        text = deltas.apply(text, row.is_full, row.body)
+        if row.number >= first:
+            yield row.number, text
 
 
 def number_with_hash(conn: Connection, document_id: int, content_hash: str) -> int | None:
@@ -205,7 +214,7 @@ def reencoded(texts: Sequence[tuple[int, str]] | Iterator[tuple[int, str]]) -> l
 
 
 def rewrite(conn: Connection, document_id: int, versions: Sequence[Rewritten]) -> None:
-    """Replace the stored bodies of a document's versions, and the document's hash by the newest one's."""
+    """Replace the stored bodies of a document's versions."""
     table = versions_table.c
     for version in versions:
         values = {

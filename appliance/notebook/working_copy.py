@@ -10,7 +10,7 @@ Not thread safe: the notebook's lock is held by whoever calls.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from appliance.clock import Clock, to_ms
 from appliance.errors import StorageError
@@ -23,7 +23,7 @@ from appliance.notebook.index import SectionIndex
 from appliance.notebook.merge import merge
 from appliance.notebook.plaintext import MAX_TEXT_BYTES, digest, lines_of
 from appliance.notebook.sections import cut
-from appliance.notebook.versions import DELETED, Stored
+from appliance.notebook.versions import DELETED, FORGET, Stored
 from appliance.storage.database import Database
 from appliance.storage.schema import pending_files
 
@@ -33,6 +33,8 @@ MERGE = "merge"
 
 _MOST_CROSSINGS = 10
 _BATCH = 50
+_MOST_OPEN = 20
+_OPEN_MS = 60 * 60 * 1000
 
 
 class WorkingCopy:
@@ -154,15 +156,18 @@ class WorkingCopy:
         self, conn: Connection, last: dict[str, Change], stored: dict[str, Stored], finished: Iterable[str]
     ) -> None:
         """Renew the pending marks: one for each file still to be written, none for those written since."""
-        gone = [*finished, *(path for path in last if path in self._marked)]
+        gone = [*finished, *(path for path in last if path in self._marked and last[path].on_file)]
         if gone:
             conn.execute(delete(pending_files).where(pending_files.c.path.in_(gone)))
         for path, change in last.items():
-            if not change.on_file:
-                held = self.held.get(path)
-                row = {"path": path, "old_hash": held.file_hash if held else None}
-                row["new_hash"] = None if stored[path].deleted else stored[path].hash
-                conn.execute(insert(pending_files).values(row))
+            if change.on_file:
+                continue
+            held = self.held.get(path)
+            hashes = {"old_hash": held.file_hash if held else None, "new_hash": _wanted(stored[path])}
+            if path in self._marked:
+                conn.execute(update(pending_files).where(pending_files.c.path == path).values(hashes))
+            else:
+                conn.execute(insert(pending_files).values(path=path, **hashes))
 
     def _hold(self, change: Change, stored: Stored, before: str) -> None:
         held = self.held.get(change.path)
@@ -292,14 +297,40 @@ class WorkingCopy:
                 held.seen = None
             return missing_is_deletion
         if not held.lags:
+            base = self._base_of(path, reading.text)
+        else:
+            base = held.base if held.base is not None else self._text_with(path, held.file_hash)
+            if _distance(reading.text, self.text(path)) < _distance(reading.text, base):
+                base = None  # made after our write, which a crash kept from being marked done
+        if base is None:
             return self._edited(path, reading)
-        base = held.base if held.base is not None else self._text_with(path, held.file_hash)
-        if _distance(reading.text, self.text(path)) < _distance(reading.text, base):
-            return self._edited(path, reading)  # made after our write, which a crash kept from being marked done
         held.seen, held.file_hash, held.base = reading.seen, there, reading.text
         self._cross(path, base, reading.text)
         self.publish(path)
         return True
+
+    def _base_of(self, path: str, theirs: str) -> str | None:
+        """The version a program had read that has now written `theirs`, if that is not the newest: else None.
+
+        A program may hold a file open while a note is added, and then save what it had: the note did not stand
+        there to be deleted. So the edit counts as made in that version of the last hour, back to the last edit by
+        hand, that it is nearest to. One that is exactly an old version is meant: somebody took something back.
+        """
+        stored = self.held[path].stored
+        if self.facts(path).conflict:
+            return None  # it is being settled
+        since = to_ms(self._clock()) - _OPEN_MS
+        with self._database.read() as conn:
+            first = stored.version
+            for info in versions.history(conn, stored.id, _MOST_OPEN, None):
+                if info.reason in (HAND_EDIT, DELETED, FORGET) or info.created_at < since or info.number == 1:
+                    break
+                first = info.number - 1
+            if first == stored.version:
+                return None
+            texts = [text for _, text in versions.texts_between(conn, stored.id, first, stored.version)]
+        nearest = min(reversed(texts), key=lambda text: _distance(theirs, text))
+        return None if nearest in (theirs, texts[-1]) else nearest
 
     def _edited(self, path: str, reading: Reading) -> bool:
         """Store an edit that crossed no other write."""
@@ -354,6 +385,11 @@ class WorkingCopy:
             now = self._last_moment + 1
         self._last_moment = now + count - 1
         return now
+
+
+def _wanted(stored: Stored) -> str | None:
+    """The hash the file of a document should have; None when there should be no file."""
+    return None if stored.deleted else stored.hash
 
 
 def _distance(a: str, b: str) -> int:

@@ -208,3 +208,46 @@ def test_the_files_rights_stay_as_they_are(saved: Notebook, root: Path) -> None:
     (root / "notes.md").chmod(0o640)
     saved.save("notes.md", "new\n", 1, "ana")
     assert (root / "notes.md").stat().st_mode & 0o777 == 0o640
+
+
+def test_an_editor_that_was_open_while_a_note_came_does_not_delete_it(
+    notebook: Notebook, root: Path, edit: Any
+) -> None:
+    notebook.capture(Note(text="one"), "phone")
+    opened = (root / DAY).read_text()
+    notebook.capture(Note(text="two"), "phone")
+    notebook.capture(Note(text="three"), "phone")
+    edit(DAY, opened.replace("one", "one, said Ana") + "\nadded at the end\n")
+    assert notebook.notice() == [DAY]
+    text = (root / DAY).read_text()
+    assert all(part in text for part in ("one, said Ana", "added at the end", "two", "three"))
+    assert "<<<<<<<" not in text
+    assert notebook.read(DAY).text == text
+
+
+def test_a_note_taken_out_by_hand_stays_out(notebook: Notebook, root: Path, edit: Any) -> None:
+    notebook.capture(Note(text="one"), "phone")
+    before = (root / DAY).read_text()
+    notebook.capture(Note(text="two"), "phone")
+    edit(DAY, before)
+    notebook.notice()
+    assert notebook.read(DAY).text == before == (root / DAY).read_text()
+
+
+def test_what_a_person_wrote_by_hand_they_can_take_out_by_hand(notebook: Notebook, root: Path, edit: Any) -> None:
+    notebook.save("notes.md", "a\nb\n", 0, "ana")
+    edit("notes.md", "a\nb\nfirst thought\n")
+    notebook.notice()
+    edit("notes.md", "a\nB\nsecond thought\n")
+    notebook.notice()
+    assert (root / "notes.md").read_text() == "a\nB\nsecond thought\n"
+
+
+def test_an_hour_later_an_edit_means_what_it_says(notebook: Notebook, root: Path, edit: Any, clock: Any) -> None:
+    notebook.capture(Note(text="one"), "phone")
+    before = (root / DAY).read_text()
+    notebook.capture(Note(text="two"), "phone")
+    clock.pass_time(hours=2)
+    edit(DAY, before.replace("one", "uno"))
+    notebook.notice()
+    assert "two" not in (root / DAY).read_text()
