@@ -70,6 +70,7 @@ def open_database(path: Path) -> Database:
 
 def migrate(path: Path) -> None:
     """Bring the database file at `path` to the newest schema, in a child process: Alembic is large and used once."""
+    _make_private(path)
     result = subprocess.run(
         [sys.executable, "-m", "appliance.storage.migrations", str(path)], capture_output=True, text=True, check=False
     )
@@ -79,6 +80,14 @@ def migrate(path: Path) -> None:
     if _DISK_FULL_MARK in fault:
         raise StorageFullError("disk_full", f"The disk is full; {path} was not changed. Free some space and try again.")
     raise StorageError("migration_failed", f"{path} could not be brought to this membox's schema ({fault}).")
+
+
+def _make_private(path: Path) -> None:
+    """Create the file for its owner alone, also where its directory is open to others; its log takes after it."""
+    try:
+        path.touch(mode=0o600)
+    except OSError as fault:
+        raise StorageError("unwritable", f"{path} cannot be written ({fault.strerror}); choose another home.") from fault
 
 
 def _check_sound(path: Path) -> None:
