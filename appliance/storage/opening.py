@@ -87,7 +87,7 @@ def _make_private(path: Path) -> None:
     try:
         path.touch(mode=0o600)
     except OSError as fault:
-        raise StorageError("unwritable", f"{path} cannot be written ({fault.strerror}); choose another home.") from fault
+        raise StorageError("unwritable", f"{path} cannot be written ({fault.strerror}); name another home.") from fault
 
 
 def _check_sound(path: Path) -> None:
