@@ -12,6 +12,7 @@ import pytest
 
 from appliance.box import Box, open_box
 from appliance.clock import Clock, system_clock
+from appliance.daemon.schedule import mirror_now
 from appliance.memory.models import NewItem, RememberRequest
 from appliance.notebook.models import Note
 from appliance.principal import Role
@@ -94,8 +95,10 @@ def make_house(empty_database: Path, tmp_path: Path) -> Iterator[Callable[..., H
 
     def make(clock: Clock = system_clock) -> House:
         home = tmp_path / f"home{len(houses)}"
-        home.mkdir()
-        (home / "config.toml").write_text('[core]\ntimezone = "Europe/Stockholm"\n')
+        home.mkdir(mode=0o700)
+        mirror = tmp_path / f"mirror{len(houses)}"
+        settings = f'[core]\ntimezone = "Europe/Stockholm"\n[daemon]\nbackup_mirror_path = "{mirror}"\n'
+        (home / "config.toml").write_text(settings)
         shutil.copy(empty_database, home / "membox.db")
         houses.append(House(open_box(home, clock)))
         houses[-1].switch_on()
@@ -199,6 +202,7 @@ def lived_in(make_house: Callable[..., House]) -> House:
         box.notebook.capture(Note(**note), "iphone")
     clock.at(11, 20, 9, 41)
     _remember(box)
+    mirror_now(box)
     box.access.create_key("Mara's iPhone", "home", "iphone", Role.CAPTURE)
     box.access.create_key("Claude on anvil", "home", "claude", Role.WRITER)
     return house

@@ -158,6 +158,15 @@ def test_a_refused_note_stays_with_the_reason_and_can_be_changed(page_alone, com
     expect(waiting(page)).to_have_count(0)
 
 
+def test_behind_a_proxy_that_says_the_box_is_down_the_offline_page_shows(house, browser_page, complaints):
+    complaints.expect("502")
+    page = browser_page
+    page.reload()
+    page.context.route("**/history", lambda route: route.fulfill(status=502, body="Bad Gateway"))
+    page.goto(f"{house.url}/history")
+    expect(page.get_by_role("heading", name="Offline")).to_be_visible()
+
+
 def test_what_was_typed_survives_leaving_the_page(house, browser_page):
     page = browser_page
     page.get_by_role("textbox", name="Note", exact=True).fill("Half a thought")

@@ -198,6 +198,20 @@ def test_without_a_connection_a_save_says_so_and_keeps_the_text(house, editing, 
     expect(saved(editing)).to_contain_text("More.")
 
 
+def test_signed_out_meanwhile_a_save_says_so_and_works_after_signing_in_again(house, editing, complaints):
+    complaints.expect("401|403")
+    text_field(editing).fill(TEXT + "\nMore.\n")
+    for session in house.box.access.sessions():
+        house.box.access.end_session(session.session_id)
+    editing.keyboard.press("Control+s")
+    expect(editing.get_by_text("You are signed out.")).to_be_visible()
+    other = editing.context.new_page()
+    other.goto(house.link())
+    other.wait_for_url(f"{house.url}/")
+    text_field(editing).press("Control+s")
+    expect(saved(editing)).to_contain_text("More.")
+
+
 def test_a_new_file_is_made_and_a_bad_name_is_explained(house, browser_page, complaints):
     complaints.expect("422")
     page = browser_page

@@ -59,6 +59,14 @@ SHOWING_WHAT_OTHERS_WROTE = (
 )
 
 
+SMALLER_THAN_A_THUMB = """
+    [...document.querySelectorAll("button, .button, .tabs a, summary, select, .back, .rows a.name")]
+        .map(each => [each.textContent.trim(), each.getBoundingClientRect()])
+        .filter(([, box]) => box.width && (box.height < 44 || box.width < 44))
+        .map(([text, box]) => `${text}: ${box.width} × ${box.height}`)
+"""
+
+
 def inside_its_frame(page):
     return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -93,11 +101,7 @@ def test_no_button_is_smaller_than_a_thumb(lived_in, sign_in):
     for name, path in PAGES.items():
         page.goto("about:blank")
         page.goto(lived_in.url + path)
-        small = page.evaluate("""[...document.querySelectorAll("button, .button, .tabs a, summary, select, .back, .rows a.name")]
-            .map(each => [each.textContent.trim(), each.getBoundingClientRect()])
-            .filter(([, box]) => box.width && (box.height < 44 || box.width < 44))
-            .map(([text, box]) => `${text}: ${box.width} × ${box.height}`)""")
-        assert small == [], name
+        assert page.evaluate(SMALLER_THAN_A_THUMB) == [], name
 
 
 def test_the_whole_site_is_reached_by_keyboard(lived_in, sign_in):

@@ -34,6 +34,17 @@ export function csrfToken() {
 
 /** Call the box; the parsed answer, or throws Refusal (status 0: not reached). */
 export async function call(method, path, body) {
+  try {
+    return await send(method, path, body);
+  } catch (refusal) {
+    if (refusal.word !== "csrf_failed") throw refusal;
+    const session = await send("GET", "/v1/session"); // signed in again, in another tab
+    document.querySelector('meta[name="csrf"]').content = session.csrf_token;
+    return send(method, path, body);
+  }
+}
+
+async function send(method, path, body) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrfToken();
   if (body !== undefined) headers["Content-Type"] = "application/json";

@@ -3,8 +3,9 @@
 import "./queue.js";
 import { csrfToken } from "./api.js";
 import { forgetButtons } from "./forget.js";
-import { make, say } from "./ui.js";
+import { make, renew, say } from "./ui.js";
 
+const DAY = ["date", "day"];
 const DRAFT = "membox-note-draft";
 const queue = self.memboxQueue;
 const form = document.getElementById("capture");
@@ -101,16 +102,6 @@ async function showWaiting() {
   waitingList.hidden = entries.length === 0;
 }
 
-async function refreshDay() {
-  const day = document.getElementById("day");
-  if (!day) return;
-  const response = await fetch("/", { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!response?.ok) return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const fresh = page.getElementById("day");
-  if (fresh) day.replaceWith(document.importNode(fresh, true));
-}
-
 /** What another app shared comes in the fragment; else the draft left here comes back. */
 function fillIn() {
   const shared = new URLSearchParams(location.hash.slice(1));
@@ -130,9 +121,12 @@ text.addEventListener("keydown", (event) => {
 text.addEventListener("input", () => localStorage.setItem(DRAFT, text.value));
 toggle.addEventListener("click", () => unfold(more.hidden));
 fillIn();
+if (/Mac|iP(hone|ad)/.test(navigator.platform)) document.getElementById("capture-modifier").textContent = "⌘";
 forgetButtons(document);
 queue.watch((news) => {
   showWaiting();
-  if (news.delivered) refreshDay();
+  if (news.delivered) renew(DAY, "/");
 });
 showWaiting();
+// Left open overnight, or written to from elsewhere: what is shown is brought up to date when it is looked at again.
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && renew(DAY, "/"));

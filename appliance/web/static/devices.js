@@ -1,10 +1,11 @@
 // Keys and signed-in browsers: make, show once, take back; install this page as an app.
 
 import { call } from "./api.js";
-import { ask, say, sayNext, showQr } from "./ui.js";
+import { ask, renew, say, sayNext, showQr } from "./ui.js";
 
 const byId = (id) => document.getElementById(id);
 const form = byId("make-key");
+const AGAIN = "To come in again it needs a new link.";
 
 function needsAgent() {
   byId("agent-field").hidden = form.elements.role.value === "capture";
@@ -38,6 +39,7 @@ async function showKey(made, { name, role }) {
   byId("new-key-qr").hidden = !forPhone;
   if (forPhone) showQr(byId("new-key-qr"), await call("POST", "/v1/qr", { text: link }));
   byId("new-key").hidden = false;
+  await renew(["key-list"]);
   byId("new-key-title").focus();
 }
 
@@ -51,11 +53,17 @@ async function revoke(button) {
 
 async function signOut(button) {
   const { signOut: id, name, current } = button.dataset;
-  if (!(await ask(`Sign out ${name}?`, "To come in again it needs a new link.", "Sign out"))) return;
+  if (!(await ask(`Sign out ${name}?`, current === undefined ? AGAIN : `${AGAIN} Unsaved drafts in this browser are discarded.`, "Sign out"))) return;
   if (current === undefined) await call("DELETE", `/v1/sessions/${encodeURIComponent(id)}`);
-  else await call("POST", "/v1/sign-out");
+  else await signOutHere();
   sayNext("Signed out");
   location.assign(current === undefined ? "/devices" : "/sign-in");
+}
+
+async function signOutHere() {
+  await call("POST", "/v1/sign-out");
+  const drafts = Object.keys(localStorage).filter((name) => name.startsWith("membox-"));
+  for (const name of drafts) localStorage.removeItem(name);
 }
 
 async function makeLink() {

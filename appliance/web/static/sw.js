@@ -4,6 +4,7 @@ importScripts("/static/queue.js");
 
 const CACHE = "membox-shell";
 const OFFLINE = "/offline";
+const GATEWAY_ERRORS = [502, 504]; // said by a proxy in front of a box that is switched off
 const SHELL = [
   OFFLINE,
   "/manifest.webmanifest",
@@ -25,13 +26,11 @@ async function fillCache() {
 
 // Pages are never cached: what the box remembers stays on the box, also after signing out.
 async function page(event) {
-  try {
-    const response = await fetch(event.request);
-    if (!refreshed) event.waitUntil(refresh());
-    return response;
-  } catch {
-    return (await caches.match(OFFLINE)) ?? Response.error();
-  }
+  const response = await fetch(event.request).catch(() => null);
+  const isDown = response === null || GATEWAY_ERRORS.includes(response.status);
+  if (isDown) return (await caches.match(OFFLINE)) ?? response ?? Response.error();
+  if (!refreshed) event.waitUntil(refresh());
+  return response;
 }
 
 async function asset(request) {

@@ -50,6 +50,17 @@ export function nodesOf(html) {
   return Array.from(parsed.body.childNodes, (node) => document.importNode(node, true));
 }
 
+/** Bring the parts of this page with these ids up to date, from the box. */
+export async function renew(ids, path = location.pathname) {
+  const response = await fetch(path, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response?.ok) return; // the part stays as it is; the next page shows it
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const id of ids) {
+    const fresh = page.getElementById(id);
+    if (fresh) document.getElementById(id)?.replaceWith(document.importNode(fresh, true));
+  }
+}
+
 /** Show the QR code of `text` in `place`; the box draws it. */
 export function showQr(place, svg) {
   const drawing = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
