@@ -251,3 +251,17 @@ def test_an_hour_later_an_edit_means_what_it_says(notebook: Notebook, root: Path
     edit(DAY, before.replace("one", "uno"))
     notebook.notice()
     assert "two" not in (root / DAY).read_text()
+
+
+def test_where_there_are_no_hard_links_a_copy_serves(
+    saved: Notebook, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("appliance.notebook.files.os.link", refused)
+    saved.save("notes.md", "a\nb\nc\nd\n", 1, "ana")
+    (root / "notes.md").write_text("a\nby hand\nc\nd\n")
+    assert saved.save("notes.md", "a\nb\nc\nD\n", 2, "ana").text == "a\nby hand\nc\nD\n"
+    assert [info.reason for info in saved.history("notes.md")] == ["merge", "hand-edit", "save", "save"]
+    assert [path.name for path in root.rglob(".*")] == []
