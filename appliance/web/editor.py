@@ -293,18 +293,18 @@ def forget(request: Request) -> Forgotten:
     """Forget lines for good, unless they are not the ones the person saw."""
     asked = request.body
     if asked.base_version is not None:
-        _check_unmoved(request, asked)
+        _check_unmoved(request, asked, asked.base_version)
     request.box.notebook.forget(asked.path, asked.first_line, asked.last_line, _author(request))
     return Forgotten(path=asked.path)
 
 
-def _check_unmoved(request: Request, asked: ForgetLines) -> None:
+def _check_unmoved(request: Request, asked: ForgetLines, base_version: int) -> None:
     notebook = request.box.notebook
     current = notebook.read(asked.path)
-    if current.version == asked.base_version:
+    if current.version == base_version:
         return
     chosen = slice(asked.first_line - 1, asked.last_line)
-    seen = notebook.version(asked.path, asked.base_version).split("\n")[chosen]
+    seen = notebook.version(asked.path, base_version).split("\n")[chosen]
     if current.text.split("\n")[chosen] != seen:
         raise ConflictError("lines_moved", f"{asked.path} has changed meanwhile; look at it again, then forget.")
 

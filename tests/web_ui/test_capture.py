@@ -104,9 +104,10 @@ def test_a_lost_answer_does_not_store_a_note_twice(house, page_alone, complaints
     assert house.day().count("Said once.") == 1
 
 
-def test_an_answer_that_is_not_the_boxs_own_keeps_the_note(house, page_alone):
+@pytest.mark.parametrize("answer", ["<h1>Hotel WiFi</h1>", '{"error": "log in first"}'])
+def test_an_answer_that_is_not_the_boxs_own_keeps_the_note(page_alone, answer):
     page = page_alone
-    page.route("**/note", lambda route: route.fulfill(status=200, content_type="text/html", body="<h1>Hotel WiFi</h1>"))
+    page.route("**/note", lambda route: route.fulfill(status=200, body=answer))
     write(page, "In the hotel.")
     expect(page.get_by_text("Waiting for a connection")).to_be_visible()
     expect(waiting(page)).to_have_count(1)

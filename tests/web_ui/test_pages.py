@@ -186,7 +186,7 @@ def test_a_page_is_light(house, browser_page):
     page.on("response", lambda answer: sizes.append((answer.url, len(answer.body()))))
     page.goto(f"{house.url}/")
     page.wait_for_load_state("networkidle")
-    assert sum(size for _, size in sizes) < 80_000, sizes
+    assert sum(size for _, size in sizes) < 60_000, sizes
 
 
 def luminance(colour):
