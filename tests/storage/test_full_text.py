@@ -170,3 +170,17 @@ def test_the_index_is_checked_against_its_rows(database: Database) -> None:
 
     database.write(break_step)
     assert database.check() != []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "".join(chr(0x4E00 + number) for number in range(1024)),
+        " ".join(f"{number:x}" for number in range(0x1000, 0x1000 + 204)),
+        "a b c d e f g h " * 64,
+        "京 " * 512,
+    ],
+)
+def test_a_query_of_the_greatest_length_is_answered(database: Database, query: str) -> None:
+    store(database, it=f"first {query.split()[-1][:4]} last")
+    assert found(database, query) == ["it"]
