@@ -15,6 +15,7 @@ import appliance.web
 from appliance.principal import Role
 from appliance.web.app import ENDPOINT_MODULES
 from appliance.web.endpoint import endpoints
+from appliance.web.openapi import statuses
 
 pytestmark = pytest.mark.usefixtures("no_faults")
 
@@ -168,9 +169,11 @@ def test_every_endpoint_has_a_row_that_agrees() -> None:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_who_may_do_what(row: Row, caller: str, caller_of: Callable[[str], Any]) -> None:
     own_agent = "owner" if caller in ("signed in", "without csrf") else "me"
+    endpoint = next(each for each in endpoints() if each.name == row.name)
     others = [("home", "other"), ("elsewhere", own_agent), ("elsewhere", "other")] if row.reach == NAMED else []
     for tenant, agent in [("home", own_agent), *others]:
         reply = caller_of(caller)(row.method, row.path(tenant, agent), row.payload(tenant, agent))
+        assert reply.status in statuses(endpoint), "not in the OpenAPI document"
         refusal = expected(row, caller, tenant, agent)
         if refusal is None:
             got_through = reply.status < 300 or reply.status in (404, 409) or row.reach == OPEN

@@ -196,9 +196,16 @@ class TestKeys:
         headers = {"Host": "box.tailnet.example", "Origin": "http://evil.example"}
         assert as_role(Role.ADMIN)("POST", "/v1/keys", {"name": "n", "role": "reader"}, headers).status == 200
 
-    def test_identity_headers_are_nobody(self, ask: Any) -> None:
+    def test_identity_headers_are_nobody_and_go_no_further(
+        self, ask: Any, app: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         headers = {"Tailscale-User-Login": "owner@example.com", "Tailscale-User-Name": "Owner"}
         assert ask("GET", WHOAMI, headers=headers).detail == "missing_api_key"
+        seen: list[dict[str, Any]] = []
+        monkeypatch.setattr(app._gate, "admit", lambda request: seen.append(dict(request.environ)))
+        ask("GET", "/healthz", headers={**headers, "X-Other": "kept"})
+        assert [name for name in seen[0] if "TAILSCALE" in name] == []
+        assert seen[0]["HTTP_X_OTHER"] == "kept"
 
     def test_a_key_counts_from_the_next_request_until_it_is_revoked(
         self, as_role: Callable[..., Any], ask: Any
