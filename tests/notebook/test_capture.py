@@ -194,8 +194,8 @@ def test_the_next_look_repairs_a_file_that_could_not_be_written(
     assert "kept" in (root / DAY).read_text()
 
 
-def test_a_thousand_notes_keep_their_history_small(notebook: Notebook, database: Database) -> None:
-    for number in range(300):
+def test_many_notes_keep_their_history_small(notebook: Notebook, database: Database) -> None:
+    for number in range(210):
         notebook.capture(Note(text=f"note number {number}"), "phone")
     with database.read() as conn:
         stored = conn.execute(select(func.sum(func.length(document_versions.c.body)))).scalar_one()
