@@ -147,6 +147,16 @@ def test_the_socket_is_for_its_group_and_asks_for_keys(served: Any, key_of: Call
             assert sock.makefile("rb").readline().split()[1] == status
 
 
+def test_a_link_made_through_the_socket_leads_to_the_web_listener(served: Any, box: Box) -> None:
+    box.access.accept_owner_key("the-owners")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(served.socket_path))
+        sock.sendall(b"POST /v1/login-link HTTP/1.0\r\nAuthorization: Bearer the-owners\r\n\r\n")
+        answer = http.client.HTTPResponse(sock)
+        answer.begin()
+        assert json.loads(answer.read())["url"].startswith(f"http://127.0.0.1:{served.port}/sign-in#ticket=")
+
+
 def test_a_taken_port_names_the_key_to_change(box: Box, served: Any) -> None:
     with pytest.raises(NotConfiguredError, match=r"daemon\.web_ui_port") as raised:
         Server(box).listen("127.0.0.1", served.port)
