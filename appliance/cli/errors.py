@@ -72,9 +72,10 @@ def _system_sentence(error: OSError) -> str:
 
 
 def _abort(error: click.exceptions.Abort) -> int:
-    if isinstance(error.__cause__, KeyboardInterrupt):
+    # Click keeps what happened as the cause, or, at a question, as the suppressed context.
+    if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
         return INTERRUPTED
-    click.echo("Stopped: nobody answered the question; nothing was changed.", err=True)
+    click.echo("Stopped; nothing was changed.", err=True)
     return GENERAL
 
 

@@ -9,7 +9,7 @@ from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import bold, counted, dim, emit, examples, fields, json_option, quote, shown, when
 from appliance.cli.streams import given_text
 from appliance.client.box_client import path_part
-from appliance.errors import InvalidError
+from appliance.errors import InvalidError, NotFoundError
 
 _TYPES = click.Choice(["event", "fact", "episode", "policy"])
 _SCOPES = click.Choice(["private", "team", "global"])
@@ -17,6 +17,16 @@ _TRUSTS = click.Choice(["trusted_tool", "user_claim", "untrusted_web"])
 _NOTEBOOK_REFERENCE = re.compile(r"notebook:(.+)#L(\d+)(?:-L(\d+))?")
 # 4,000 characters of four bytes: the contract's limit of an item's text.
 _LIMIT_BYTES = 16_000
+
+_ID = re.compile(r"[\w-]+")
+
+
+def _memory_id(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """What could be an item's id; anything else would ask the box for another thing altogether."""
+    if not _ID.fullmatch(value):
+        raise NotFoundError("memory_not_found", f"{value!r} is no id of a memory item; recall shows them: mem_….")
+    return value
+
 
 _agent_option = click.option("--agent", help="Speak for this agent; the default is the key's own.")
 
@@ -176,7 +186,7 @@ def _why(item: dict[str, Any]) -> str:
 
 
 @click.command(epilog=examples("membox inspect mem_0123456789abcdef", "membox inspect mem_0123456789abcdef --json"))
-@click.argument("memory_id", metavar="ID")
+@click.argument("memory_id", metavar="ID", callback=_memory_id)
 @click.option("--scope", type=_SCOPES, default="team", show_default=True, help="How far to look, as for recall.")
 @_agent_option
 @json_option
@@ -196,7 +206,7 @@ def _print_item(item: dict[str, Any]) -> None:
 
 
 @click.command(epilog=examples("membox forget mem_0123456789abcdef"))
-@click.argument("memory_id", metavar="ID")
+@click.argument("memory_id", metavar="ID", callback=_memory_id)
 @_agent_option
 @json_option
 @pass_caller

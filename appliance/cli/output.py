@@ -6,7 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Any
 
 import click
@@ -147,4 +147,7 @@ def qr(text: str) -> None:
     """Print `text` as a QR code for a phone's camera, dark on light whatever the terminal's colours."""
     import segno
 
-    segno.make(text, error="m", micro=False).terminal(out=sys.stdout, compact=True, border=2)
+    drawn = StringIO()
+    segno.make(text, error="m", micro=False).terminal(out=drawn, compact=True, border=2)
+    for line in drawn.getvalue().splitlines():
+        click.echo(click.style(line, fg="bright_white", bg="black"))

@@ -59,7 +59,7 @@ def _print_status(caller: Caller, seen: dict[str, Any]) -> None:
             ("notebook", f"{counted(seen['documents'], 'file')}, {counted(seen['notes_today'], 'note')} today"),
             ("database", f"{size(seen['database_bytes'])}; {size(seen['disk_free_bytes'])} free on its disk"),
             ("mirror", seen["mirror_path"] or "none"),
-            ("next job", f"{due['name']}, {when(due['next_run'])}" if due else "none"),
+            ("next job", f"{due['name']}, {when(due['next_run'])}" if due else None),
         ]
     )
     if seen["findings"]:

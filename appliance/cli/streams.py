@@ -22,7 +22,10 @@ def given_text(words: tuple[str, ...], limit: int) -> str:
         return _standard_input(limit)
     if not words:
         raise click.UsageError("Missing the text; write it behind the command, or `-` to read standard input.")
-    return " ".join(words)
+    text = " ".join(words)
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidError("not_utf8", "The text on the command line is not UTF-8; is the terminal set to it?")
+    return text
 
 
 def _standard_input(limit: int) -> str:

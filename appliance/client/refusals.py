@@ -30,6 +30,8 @@ _CLASSES: dict[int, type[MemboxError]] = {
     507: StorageFullError,
 }
 
+_PARTS = (["body"], ["query"], ["path"])
+
 # Words that name a setting which is missing or wrong, whatever status they come with.
 _SETTINGS = frozenset({"no_mirror", "bad_config"})
 
@@ -88,14 +90,16 @@ def _fields(faults: list[Any]) -> str:
 
 
 def _fault(fault: Any) -> str:
-    said = str(fault.get("msg", "wrong") if isinstance(fault, dict) else fault).rstrip(".")
+    said = (
+        str(fault.get("msg", "wrong") if isinstance(fault, dict) else fault).removeprefix("Value error, ").rstrip(".")
+    )
     return f"{where}: {said}" if (where := _where(fault)) else said
 
 
 def _where(fault: Any) -> str:
     """The field a fault is about, without the part of the request it stood in."""
-    places = fault.get("loc", ()) if isinstance(fault, dict) else ()
-    return ".".join(str(place) for place in places if place not in ("body", "query", "path"))
+    places = list(fault.get("loc", ())) if isinstance(fault, dict) else []
+    return ".".join(str(place) for place in (places[1:] if places[:1] in _PARTS else places))
 
 
 def _plain(status: int, word: str) -> str:

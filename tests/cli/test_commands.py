@@ -49,6 +49,16 @@ def test_a_note_that_cannot_be_taken_is_refused_in_a_sentence(box: Any, stdin: b
     assert said in box("note", "-", stdin=stdin, code=1).stderr
 
 
+def test_a_text_on_the_command_line_that_is_no_utf8_is_refused(box: Any) -> None:
+    assert "UTF-8" in box("note", "bad \udcff byte", code=1).stderr
+
+
+@pytest.mark.parametrize("memory_id", ["", "mem_x/../y", "dead_letters?x", "a b"])
+def test_what_is_no_id_asks_the_box_nothing(box: Any, memory_id: str) -> None:
+    assert "no id" in box("inspect", memory_id, code=1).stderr
+    assert "no id" in box("forget", memory_id, code=1).stderr
+
+
 def test_an_item_is_remembered_inspected_and_forgotten(anywhere: Any) -> None:
     words = ["Deploys happen on Tuesdays", "--type", "policy", "--source-ref", "wiki:ops", "--trust", "trusted_tool"]
     (memory_id,) = anywhere.json("remember", *words, "--expires-at", "2999-01-01T00:00:00Z")["memory_ids"]

@@ -47,10 +47,19 @@ def test_a_fault_of_ours_is_not_dressed_up_as_expected() -> None:
         report(ZeroDivisionError(), as_json=False)
 
 
-def test_an_interruption_is_130_and_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    interrupted = click.exceptions.Abort()
-    interrupted.__cause__ = KeyboardInterrupt()
-    assert report(interrupted, as_json=False) == 130
+@pytest.mark.parametrize("where", ["at work", "at a question"])
+def test_an_interruption_is_130_and_silent(
+    where: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupt)
+    command = click.Command("x", callback=interrupt if where == "at work" else lambda: click.confirm("Sure?"))
+    with pytest.raises(click.Abort) as caught:
+        command.main([], standalone_mode=False)
+    capsys.readouterr()
+    assert report(caught.value, as_json=False) == 130
     assert capsys.readouterr().err == ""
 
 

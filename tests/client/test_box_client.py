@@ -141,6 +141,11 @@ def test_a_fault_of_no_field_is_told_as_it_is() -> None:
     assert refusal(422, body, "the box").sentence == "The text is empty."
 
 
+def test_a_field_called_like_a_part_of_the_request_is_named() -> None:
+    body = {"detail": [{"loc": ["body", "query"], "msg": "Value error, must have words", "type": "value_error"}]}
+    assert refusal(422, body, "the box").sentence == "The box refuses this: query: must have words."
+
+
 def test_wrong_fields_are_named_with_what_is_wrong() -> None:
     body = {"detail": [{"loc": ["body", "items", 0, "text"], "msg": "String is too long", "type": "too_long"}]}
     assert refusal(422, body, "the box").sentence == "The box refuses this: items.0.text: String is too long."
