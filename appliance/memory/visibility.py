@@ -1,6 +1,6 @@
 """Who sees which items (contract memory-api, Visibility), as a condition of the query itself."""
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import BindParameter, ColumnElement, and_, or_
 
 from appliance.memory.models import Scope
 from appliance.storage.schema import memory_items
@@ -8,7 +8,9 @@ from appliance.storage.schema import memory_items
 _c = memory_items.c
 
 
-def visible_to(tenant_id: str, agent_id: str, scope: Scope, now: int) -> ColumnElement[bool]:
+def visible_to(
+    tenant_id: str | BindParameter[str], agent_id: str | BindParameter[str], scope: Scope, now: int | BindParameter[int]
+) -> ColumnElement[bool]:
     """Live items of the tenant: the agent's own private ones, global ones, and the team's unless `scope` is private."""
     shared = [Scope.GLOBAL] if scope is Scope.PRIVATE else [Scope.GLOBAL, Scope.TEAM]
     return and_(
@@ -18,6 +20,6 @@ def visible_to(tenant_id: str, agent_id: str, scope: Scope, now: int) -> ColumnE
     )
 
 
-def alive(now: int) -> ColumnElement[bool]:
+def alive(now: int | BindParameter[int]) -> ColumnElement[bool]:
     """Neither expired at `now` (epoch ms) nor superseded."""
     return and_(or_(_c.expires_at.is_(None), _c.expires_at > now), _c.superseded_by.is_(None))
