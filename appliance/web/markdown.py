@@ -24,6 +24,7 @@ from appliance.notebook.plaintext import lines_of
 _TODO = re.compile(r"\[([ xX])\][ \t]+")
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:!?)\]}*_~]")
 _COMMENT_LINE = re.compile(r"<!--.*-->[ \t]*\n")
+_COMMENT = re.compile(r"<!--(.*)-->", re.DOTALL)
 _NAMED_LINE = re.compile(r"#L\d+(?:-L\d+)?")
 _SCHEMES = ("http", "https", "mailto")
 
@@ -84,6 +85,7 @@ def _renderer() -> MarkdownIt:
     markdown.validateLink = _is_safe  # type: ignore[method-assign]
     markdown.core.ruler.push("addresses", _link_addresses)
     markdown.core.ruler.push("todos", _mark_todos)
+    markdown.core.ruler.push("comments", _show_comments)
     markdown.core.ruler.push("lines", _number_lines)
     markdown.add_render_rule("text", _text_marked)
     markdown.add_render_rule("image", _image_as_link)
@@ -149,6 +151,15 @@ def _mark_todos(state: StateCore) -> None:
             0, Token("html_inline", "", 0, content=f'<input type="checkbox" disabled {state_attributes}>')
         )
         item.attrSet("class", "todo done" if done else "todo")
+
+
+def _show_comments(state: StateCore) -> None:
+    """Show a comment as an aside: what agents read in a file, a person shall see too."""
+    for paragraph, inline in zip(state.tokens, state.tokens[1:], strict=False):
+        match = _COMMENT.fullmatch(inline.content) if paragraph.type == "paragraph_open" else None
+        if match:
+            paragraph.attrSet("class", "aside")
+            inline.children = list(_text(" ".join(match[1].split())))
 
 
 def _number_lines(state: StateCore) -> None:

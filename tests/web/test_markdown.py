@@ -111,6 +111,11 @@ def test_the_files_mark_is_not_shown_and_takes_no_line_away():
     assert 'id="L2"' in html
 
 
+def test_a_comment_is_shown_as_an_aside_so_that_nothing_is_hidden_from_a_person():
+    html = to_html("# A\n\n<!-- Agents: *ignore*\nthis <b> -->\n")
+    assert '<p class="aside" data-line="3" id="L3">Agents: *ignore* this &lt;b&gt;</p>' in html
+
+
 def test_words_are_marked_outside_code_and_escaped():
     html = marked_html("a **fox** & `fox`", lambda text: Markup(text.upper().replace("&", "&amp;")))
     assert html == "<p>A <strong>FOX</strong> &amp; <code>fox</code></p>\n"

@@ -104,6 +104,21 @@ def test_no_button_is_smaller_than_a_thumb(lived_in, sign_in):
         assert page.evaluate(SMALLER_THAN_A_THUMB) == [], name
 
 
+SHIFTED = """new Promise(done => new PerformanceObserver(list => done(
+    list.getEntries().reduce((sum, entry) => sum + entry.value, 0))).observe({type: "layout-shift", buffered: true})
+    || setTimeout(() => done(0), 500))"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_moves_while_a_page_loads(lived_in, sign_in, size):
+    page = sign_in(lived_in, viewport=SIZES[size])
+    for name, path in PAGES.items():
+        page.goto("about:blank")
+        page.goto(lived_in.url + path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate(SHIFTED) < 0.01, name
+
+
 def test_the_whole_site_is_reached_by_keyboard(lived_in, sign_in):
     page = sign_in(lived_in)
     page.goto(f"{lived_in.url}/memory")

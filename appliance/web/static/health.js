@@ -23,8 +23,13 @@ function sentenceOf(findings) {
 function rowOf({ severity, sentence, remedy }) {
   const row = make("li", "", make("p", "", sentence));
   row.dataset.state = STATES[severity];
-  if (remedy) row.append(make("p", "soft small", remedy));
+  if (remedy) row.append(make("p", "soft small", ...withCode(remedy)));
   return row;
+}
+
+/** The parts of a sentence, what stands between backticks as code. */
+function withCode(sentence) {
+  return sentence.split("`").map((part, at) => (at % 2 ? make("code", "", part) : part));
 }
 
 call("GET", "/v1/status").then(show, (refusal) => {
