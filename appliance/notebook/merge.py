@@ -1,9 +1,13 @@
-"""Bringing two changes of one text together, line by line."""
+"""Bringing two changes of one text together, line by line.
 
-from collections.abc import Sequence
+Three-way merge as in diff3 (Khanna, Kunal and Pierce, "A Formal Investigation of Diff3", 2007): lines that both sides
+kept divide the text; between them the side that changed something wins, and where both did there is a conflict. On
+the standard library's difflib, because the well-kept libraries for it are under the GPL, which membox is not.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from merge3 import Merge3
+from difflib import SequenceMatcher
 
 from appliance.notebook.plaintext import joined, lines_of
 
@@ -26,12 +30,13 @@ def merge(base: str, mine: str, theirs: str, names: tuple[str, str], keep_both: 
     """
     merged: list[str] = []
     clean = True
-    regions = Merge3(lines_of(base), lines_of(mine), lines_of(theirs))
-    for region in regions.merge_groups():
-        if region[0] != "conflict":
-            merged.extend(region[1])
+    for old, ours, others in _regions(lines_of(base), lines_of(mine), lines_of(theirs)):
+        if ours == others or others == old:
+            merged.extend(ours)
             continue
-        _, old, ours, others = region
+        if ours == old:
+            merged.extend(others)
+            continue
         both = _both(old, ours, others) if keep_both else None
         if both is not None:
             merged.extend(both)
@@ -39,6 +44,52 @@ def merge(base: str, mine: str, theirs: str, names: tuple[str, str], keep_both: 
         clean = False
         merged.extend(_conflict(ours, others, names))
     return Merged(joined(merged), clean)
+
+
+type _Region = tuple[list[str], list[str], list[str]]  # the same stretch in base, mine and theirs
+
+
+def _regions(base: list[str], mine: list[str], theirs: list[str]) -> Iterator[_Region]:
+    """The texts cut into stretches: in turn one that a side may have changed and one that both kept."""
+    texts = (base, mine, theirs)
+    head = _shared(texts)  # what all begin and end with, mostly nearly everything, need not be compared
+    tail = _shared([lines[head:][::-1] for lines in texts])
+    middles = [lines[head : len(lines) - tail] for lines in texts]
+    kept = _kept_by_both(middles[0], middles[1], middles[2], head)
+    at, mine_at, theirs_at = 0, 0, 0
+    for start, mine_start, theirs_start, length in [
+        (0, 0, 0, head),
+        *kept,
+        (len(base) - tail, len(mine) - tail, len(theirs) - tail, tail),
+    ]:
+        yield base[at:start], mine[mine_at:mine_start], theirs[theirs_at:theirs_start]
+        at, mine_at, theirs_at = start + length, mine_start + length, theirs_start + length
+        yield (base[start:at],) * 3
+
+
+def _shared(texts: Sequence[list[str]]) -> int:
+    """How many lines all `texts` begin with."""
+    rows = enumerate(zip(*texts, strict=False))
+    return next((at for at, row in rows if len(set(row)) > 1), min(map(len, texts)))
+
+
+def _kept_by_both(
+    base: list[str], mine: list[str], theirs: list[str], offset: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """(start in base, in mine, in theirs, length) of each run of lines that both sides kept."""
+    ours = SequenceMatcher(None, base, mine).get_matching_blocks()
+    others = SequenceMatcher(None, base, theirs).get_matching_blocks()
+    left, right = 0, 0
+    while left < len(ours) and right < len(others):
+        one, other = ours[left], others[right]
+        start, end = max(one.a, other.a), min(one.a + one.size, other.a + other.size)
+        if start < end:
+            places = (start, one.b + start - one.a, other.b + start - other.a)
+            yield places[0] + offset, places[1] + offset, places[2] + offset, end - start
+        if one.a + one.size <= other.a + other.size:
+            left += 1
+        else:
+            right += 1
 
 
 def _both(old: Sequence[str], ours: Sequence[str], others: Sequence[str]) -> list[str] | None:

@@ -93,6 +93,7 @@ document_versions = Table(
     Column("content_hash", String(64), nullable=False),
     Column("lines_added", Integer, nullable=False),
     Column("lines_removed", Integer, nullable=False),
+    Index("ix_document_versions_created_at", "created_at"),
 )
 
 # A stored version whose file may not be written yet; settled at the next start after a crash.

@@ -169,6 +169,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("document_id", "number"),
     )
+    op.create_index("ix_document_versions_created_at", "document_versions", ["created_at"], unique=False)
     op.create_table(
         "notebook_sections",
         sa.Column("item_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
