@@ -16,5 +16,5 @@ from appliance.web.search_page import marked
         ("no match", ["backup"], "no match"),
     ],
 )
-def test_matching_words_are_marked(text, matched, html):
+def test_matching_words_are_marked(text: str, matched: list[str], html: str) -> None:
     assert marked(text, {stem(word) for word in matched}) == html

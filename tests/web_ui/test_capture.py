@@ -1,32 +1,34 @@
 """Capture: whatever the connection does, each note arrives once."""
 
+from typing import Any
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
 
-def write(page, text):
+def write(page: Page, text: str) -> None:
     page.get_by_role("textbox", name="Note", exact=True).fill(text)
     page.get_by_role("button", name="Save note").click()
 
 
-def written_today(page):
+def written_today(page: Page) -> Locator:
     return page.get_by_role("list", name="Written today, newest first").get_by_role("listitem")
 
 
-def waiting(page):
+def waiting(page: Page) -> Locator:
     return page.get_by_role("list", name="Waiting for a connection").get_by_role("listitem")
 
 
-def test_a_note_appears_in_the_day_and_in_its_file(house, browser_page):
+def test_a_note_appears_in_the_day_and_in_its_file(house: Any, browser_page: Page) -> None:
     write(browser_page, "The spare key is with Birgit.")
     expect(written_today(browser_page).first).to_contain_text("The spare key is with Birgit.")
     assert house.day().count("The spare key is with Birgit.") == 1
     expect(browser_page.get_by_role("textbox", name="Note", exact=True)).to_have_value("")
 
 
-def test_title_tags_and_link_are_kept_with_the_note(house, browser_page):
+def test_title_tags_and_link_are_kept_with_the_note(house: Any, browser_page: Page) -> None:
     page = browser_page
     page.get_by_role("button", name="Title, tags, link").click()
     page.get_by_label("Title", exact=True).fill("Frost")
@@ -37,7 +39,7 @@ def test_title_tags_and_link_are_kept_with_the_note(house, browser_page):
     assert "**Frost** · #garden #heater · from <https://weather.example.org/uppsala>" in house.day()
 
 
-def test_a_note_needs_no_mouse(house, browser_page):
+def test_a_note_needs_no_mouse(house: Any, browser_page: Page) -> None:
     page = browser_page
     page.goto(f"{house.url}/memory")
     page.keyboard.press("n")
@@ -48,7 +50,9 @@ def test_a_note_needs_no_mouse(house, browser_page):
     expect(written_today(page).first).to_contain_text("Typed, not clicked.")
 
 
-def test_notes_written_offline_arrive_once_when_the_connection_is_back(house, browser_page, picture):
+def test_notes_written_offline_arrive_once_when_the_connection_is_back(
+    house: Any, browser_page: Page, picture: Any
+) -> None:
     page = browser_page
     page.context.set_offline(True)
     for number in range(3):
@@ -63,7 +67,7 @@ def test_notes_written_offline_arrive_once_when_the_connection_is_back(house, br
     assert [house.day().count(f"Offline note {number}.") for number in range(3)] == [1, 1, 1]
 
 
-def test_two_tabs_that_come_back_together_deliver_each_note_once(house, browser_page):
+def test_two_tabs_that_come_back_together_deliver_each_note_once(house: Any, browser_page: Page) -> None:
     other = browser_page.context.new_page()
     other.goto(f"{house.url}/")
     browser_page.context.set_offline(True)
@@ -78,17 +82,17 @@ def test_two_tabs_that_come_back_together_deliver_each_note_once(house, browser_
 
 
 @pytest.fixture
-def page_alone(house, sign_in, complaints):
+def page_alone(house: Any, sign_in: Any, complaints: Any) -> Any:
     """A page without a service worker, which would deliver behind a test's back."""
     complaints.expect("Service Worker registration blocked by Playwright")
     return sign_in(house, service_workers="block")
 
 
-def test_a_lost_answer_does_not_store_a_note_twice(house, page_alone, complaints):
+def test_a_lost_answer_does_not_store_a_note_twice(house: Any, page_alone: Page, complaints: Any) -> None:
     complaints.expect("ERR_FAILED")
     page = page_alone
 
-    def store_but_lose_the_answer(route):
+    def store_but_lose_the_answer(route: Route) -> None:
         route.fetch()
         route.abort()
 
@@ -105,7 +109,7 @@ def test_a_lost_answer_does_not_store_a_note_twice(house, page_alone, complaints
 
 
 @pytest.mark.parametrize("answer", ["<h1>Hotel WiFi</h1>", '{"error": "log in first"}'])
-def test_an_answer_that_is_not_the_boxs_own_keeps_the_note(page_alone, answer):
+def test_an_answer_that_is_not_the_boxs_own_keeps_the_note(page_alone: Page, answer: str) -> None:
     page = page_alone
     page.route("**/note", lambda route: route.fulfill(status=200, body=answer))
     write(page, "In the hotel.")
@@ -116,7 +120,9 @@ def test_an_answer_that_is_not_the_boxs_own_keeps_the_note(page_alone, answer):
     expect(written_today(page)).to_have_count(1)
 
 
-def test_with_the_box_switched_off_notes_are_still_taken(house, browser_page, complaints, picture):
+def test_with_the_box_switched_off_notes_are_still_taken(
+    house: Any, browser_page: Page, complaints: Any, picture: Any
+) -> None:
     complaints.expect("ERR_CONNECTION_REFUSED")
     page = browser_page
     page.reload()  # so that the page came through the service worker, with the shell it keeps
@@ -133,7 +139,9 @@ def test_with_the_box_switched_off_notes_are_still_taken(house, browser_page, co
     assert house.day().count("Written in the dark.") == 1
 
 
-def test_a_signed_out_browser_keeps_the_note_until_it_is_signed_in_again(house, browser_page, complaints):
+def test_a_signed_out_browser_keeps_the_note_until_it_is_signed_in_again(
+    house: Any, browser_page: Page, complaints: Any
+) -> None:
     complaints.expect("401")
     page = browser_page
     for session in house.box.access.sessions():
@@ -146,7 +154,7 @@ def test_a_signed_out_browser_keeps_the_note_until_it_is_signed_in_again(house, 
     assert house.day().count("Kept for later.") == 1
 
 
-def test_a_refused_note_stays_with_the_reason_and_can_be_changed(page_alone, complaints):
+def test_a_refused_note_stays_with_the_reason_and_can_be_changed(page_alone: Page, complaints: Any) -> None:
     complaints.expect("400")
     page = page_alone
     refusal = {"status": 400, "content_type": "application/json", "body": '{"error": "empty note"}'}
@@ -159,7 +167,9 @@ def test_a_refused_note_stays_with_the_reason_and_can_be_changed(page_alone, com
     expect(waiting(page)).to_have_count(0)
 
 
-def test_behind_a_proxy_that_says_the_box_is_down_the_offline_page_shows(house, browser_page, complaints):
+def test_behind_a_proxy_that_says_the_box_is_down_the_offline_page_shows(
+    house: Any, browser_page: Page, complaints: Any
+) -> None:
     complaints.expect("502")
     page = browser_page
     page.reload()
@@ -168,7 +178,7 @@ def test_behind_a_proxy_that_says_the_box_is_down_the_offline_page_shows(house, 
     expect(page.get_by_role("heading", name="Offline")).to_be_visible()
 
 
-def test_what_was_typed_survives_leaving_the_page(house, browser_page):
+def test_what_was_typed_survives_leaving_the_page(house: Any, browser_page: Page) -> None:
     page = browser_page
     page.get_by_role("textbox", name="Note", exact=True).fill("Half a thought")
     page.goto(f"{house.url}/history")
@@ -186,7 +196,7 @@ SHARE = """fields => {
 SHARED = {"title": "An article", "text": "Worth reading", "url": "https://news.example.org/1"}
 
 
-def test_a_share_is_taken_by_the_service_worker_and_delivered_once(house, browser_page):
+def test_a_share_is_taken_by_the_service_worker_and_delivered_once(house: Any, browser_page: Page) -> None:
     page = browser_page
     page.reload()
     page.evaluate(SHARE, SHARED)
@@ -196,7 +206,7 @@ def test_a_share_is_taken_by_the_service_worker_and_delivered_once(house, browse
     assert "**An article** · from <https://news.example.org/1> · via share" in house.day()
 
 
-def test_a_share_with_the_box_switched_off_waits(house, browser_page, complaints):
+def test_a_share_with_the_box_switched_off_waits(house: Any, browser_page: Page, complaints: Any) -> None:
     complaints.expect("ERR_CONNECTION_REFUSED")
     page = browser_page
     page.reload()
@@ -209,7 +219,7 @@ def test_a_share_with_the_box_switched_off_waits(house, browser_page, complaints
     assert house.day().count("Worth reading") == 1
 
 
-def test_without_a_service_worker_a_share_fills_the_capture_box(house, page_alone):
+def test_without_a_service_worker_a_share_fills_the_capture_box(house: Any, page_alone: Page) -> None:
     page = page_alone
     page.evaluate(SHARE, SHARED)
     page.wait_for_url(f"{house.url}/")
@@ -218,7 +228,7 @@ def test_without_a_service_worker_a_share_fills_the_capture_box(house, page_alon
     assert house.day() == ""
 
 
-def test_forgetting_a_note_asks_and_then_removes_it(house, browser_page):
+def test_forgetting_a_note_asks_and_then_removes_it(house: Any, browser_page: Page) -> None:
     page = browser_page
     write(page, "The alarm code is 4711.")
     expect(written_today(page)).to_have_count(1)

@@ -2,16 +2,17 @@
 
 import json
 import urllib.request
+from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from appliance.principal import Role
 
 pytestmark = pytest.mark.browser
 
 
-def make_key(page, house, name="My phone"):
+def make_key(page: Page, house: Any, name: str = "My phone") -> str:
     page.goto(f"{house.url}/devices")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Make a key").click()
@@ -19,7 +20,7 @@ def make_key(page, house, name="My phone"):
     return page.locator("#new-key-value").inner_text()
 
 
-def test_a_capture_key_is_shown_once_with_a_code_and_takes_notes(house, browser_page, picture):
+def test_a_capture_key_is_shown_once_with_a_code_and_takes_notes(house: Any, browser_page: Page, picture: Any) -> None:
     page = browser_page
     key = make_key(page, house)
     assert page.locator("#new-key-qr svg").is_visible()
@@ -38,7 +39,9 @@ def test_a_capture_key_is_shown_once_with_a_code_and_takes_notes(house, browser_
     expect(page.get_by_role("listitem").filter(has_text="My phone")).to_contain_text("capture")
 
 
-def test_the_phones_page_has_the_key_ready_and_keeps_it_out_of_the_address(house, browser_page, make_context):
+def test_the_phones_page_has_the_key_ready_and_keeps_it_out_of_the_address(
+    house: Any, browser_page: Page, make_context: Any
+) -> None:
     key = make_key(browser_page, house)
     link = browser_page.get_by_role("link", name="Open the set-up here").get_attribute("href")
     phone = make_context(viewport={"width": 360, "height": 740}).new_page()
@@ -48,7 +51,7 @@ def test_the_phones_page_has_the_key_ready_and_keeps_it_out_of_the_address(house
     assert key not in phone.url
 
 
-def test_an_agents_key_has_its_agent_and_role(house, browser_page):
+def test_an_agents_key_has_its_agent_and_role(house: Any, browser_page: Page) -> None:
     page = browser_page
     page.goto(f"{house.url}/devices")
     page.get_by_label("Name", exact=True).fill("Laptop")
@@ -61,7 +64,7 @@ def test_an_agents_key_has_its_agent_and_role(house, browser_page):
     assert (principal.agent_id, principal.role) == ("claude", Role.WRITER)
 
 
-def test_a_revoked_key_is_out_at_once(house, browser_page):
+def test_a_revoked_key_is_out_at_once(house: Any, browser_page: Page) -> None:
     page = browser_page
     key = make_key(page, house)
     page.reload()
@@ -71,7 +74,7 @@ def test_a_revoked_key_is_out_at_once(house, browser_page):
     assert house.box.access.principal_of_key(key) is None
 
 
-def test_another_browser_is_let_in_and_signed_out_again(house, browser_page, make_context):
+def test_another_browser_is_let_in_and_signed_out_again(house: Any, browser_page: Page, make_context: Any) -> None:
     page = browser_page
     page.goto(f"{house.url}/devices")
     page.get_by_role("button", name="Sign in another browser…").click()

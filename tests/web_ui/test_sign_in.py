@@ -1,11 +1,14 @@
 """Coming in: a link works once, and leaves no trace in the address."""
 
+from typing import Any
+
 import pytest
+from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_link_signs_in_and_its_ticket_leaves_the_address_and_the_history(house, make_context):
+def test_a_link_signs_in_and_its_ticket_leaves_the_address_and_the_history(house: Any, make_context: Any) -> None:
     page = make_context().new_page()
     link = house.link()
     page.goto(link)
@@ -15,7 +18,7 @@ def test_a_link_signs_in_and_its_ticket_leaves_the_address_and_the_history(house
     assert "ticket" not in page.url
 
 
-def test_a_used_link_is_explained_with_what_to_do(house, make_context, complaints):
+def test_a_used_link_is_explained_with_what_to_do(house: Any, make_context: Any, complaints: Any) -> None:
     complaints.expect("401")
     link = house.link()
     first = make_context().new_page()
@@ -28,14 +31,14 @@ def test_a_used_link_is_explained_with_what_to_do(house, make_context, complaint
     assert "ticket" not in other.url
 
 
-def test_without_a_link_the_page_says_how_to_get_one(house, make_context):
+def test_without_a_link_the_page_says_how_to_get_one(house: Any, make_context: Any) -> None:
     page = make_context().new_page()
     page.goto(f"{house.url}/memory")
     assert page.url == f"{house.url}/sign-in"
     assert page.get_by_text("membox login-link").is_visible()
 
 
-def test_signing_out_closes_every_page(house, browser_page):
+def test_signing_out_closes_every_page(house: Any, browser_page: Page) -> None:
     page = browser_page
     page.goto(f"{house.url}/devices")
     page.get_by_role("button", name="Sign out").click()
