@@ -1,6 +1,7 @@
 """A daemon without a terminal: started in a session of its own, its words kept in run/daemon.log."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance import lease
-from appliance.errors import MemboxError, NotConfiguredError, UnavailableError
+from appliance.errors import MemboxError, NotConfiguredError, StorageFullError, UnavailableError
 from appliance.home import log_path
 from appliance.lease import DAEMON, Holder
 
 START_SECONDS = 60.0
 LOG_LIMIT_BYTES = 5 * 1024 * 1024
 _NOT_CONFIGURED = 2  # contract notebook, Refresh: exit codes
+_ROOM_FOR_WORDS = 4096  # bytes; with less free, the child could not say what ended it
 _POLL_SECONDS = 0.05
 
 
@@ -85,6 +87,8 @@ def _failure(exit_code: int, log: Path, begin: int) -> MemboxError:
     with log.open(encoding="utf-8", errors="replace") as file:
         file.seek(begin)
         said = [line.strip() for line in file if line.strip()]
+    if not said and shutil.disk_usage(log.parent).free < _ROOM_FOR_WORDS:
+        return StorageFullError("disk_full", f"The disk that holds {log} is full; free some space and try again.")
     sentence = said[-1].removeprefix("Error: ") if said else f"it ended with exit code {exit_code} and said nothing"
     kind = NotConfiguredError if exit_code == _NOT_CONFIGURED else UnavailableError
     return kind("not_started", sentence)

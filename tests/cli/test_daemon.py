@@ -8,9 +8,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from appliance.daemon import detached
 
 
 def remote(served: Any, key: str) -> dict[str, str]:
@@ -73,6 +76,15 @@ def test_a_taken_port_is_told_with_the_key_to_change(box: Any) -> None:
             assert port in told.stderr
             assert "web_ui_port" in told.stderr
     box("note", "the home is free again")
+
+
+def test_a_daemon_that_could_not_even_say_that_the_disk_is_full_has_it_said(
+    box: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached, "_command", lambda *_: ["false"])
+    assert "said nothing" in box("daemon", "start", "--detach", code=1).stderr
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    assert "is full" in box("daemon", "start", "--detach", code=1).stderr
 
 
 def test_over_http_a_key_decides_what_is_allowed(served: Any, tmp_path: Path) -> None:
