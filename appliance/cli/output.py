@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from appliance.clock import from_ms
+from appliance.quoting import barred
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the data as JSON.")
 
@@ -51,7 +52,7 @@ def _controls(char: str) -> bool:
 
 def quote(text: str) -> str:
     """Recalled or stored text, marked as data: every line behind a bar."""
-    return "\n".join(f"  │ {line}".rstrip() for line in shown(text).splitlines())
+    return barred(shown(text))
 
 
 def dim(text: str) -> str:

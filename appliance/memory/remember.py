@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 from appliance.errors import ConflictError
 from appliance.memory import scoring, similarity
 from appliance.memory.models import NewItem, RememberAnswer, RememberRequest, Scope
-from appliance.memory.quoting import is_recalled
+from appliance.quoting import without_recalled
 from appliance.storage.schema import idempotency, memory_items
 from appliance.text import content_words, searchable, words
 
@@ -27,14 +27,20 @@ class Remembering:
         self._rows: list[dict[str, Any]] = []
         self._words: list[list[str]] = []
         for position, item in enumerate(request.items):
-            text = item.text.strip()
-            if fault := _refusal(text):
-                self._warnings.append(f"rejected:{position}:{fault}")
-            else:
+            if text := self._own_words(position, item.text.strip()):
                 self._rows.append(new_row(request.tenant_id, request.agent_id, request.scope, item, text, now))
                 self._words.append(content_words(text))
         self._sketches = [similarity.sketch(request.tenant_id, text_words) for text_words in self._words]
         self._payload_hash = _hash(request) if request.idempotency_key else ""
+
+    def _own_words(self, position: int, text: str) -> str:
+        """What of `text` is new: nothing of a blank one, and nothing that came out of recall."""
+        own = without_recalled(text).strip()
+        if not own:
+            self._warnings.append(f"rejected:{position}:{'recalled_text' if text else 'blank_text'}")
+        elif own != text:
+            self._warnings.append(f"left_out:{position}:recalled_text")
+        return own
 
     def store(self, conn: Connection) -> RememberAnswer:
         """Store the items, or give the first answer again when this key was used before.
@@ -99,12 +105,6 @@ class Remembering:
 
 def _hash(request: RememberRequest) -> str:
     return hashlib.sha256(request.model_dump_json(exclude={"idempotency_key"}).encode()).hexdigest()
-
-
-def _refusal(text: str) -> str | None:
-    if not text:
-        return "blank_text"
-    return "recalled_text" if is_recalled(text) else None
 
 
 def new_memory_id(now: int) -> str:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from appliance.clock import Clock, to_ms
 from appliance.memory import similarity
 from appliance.memory.models import NOTEBOOK_REF, ItemType, NewItem, Scope, TrustLevel
-from appliance.memory.quoting import without_recalled
 from appliance.memory.remember import insert_items, new_row
+from appliance.quoting import without_recalled
 from appliance.storage.schema import memory_items, notebook_sections
 from appliance.text import content_words
 
