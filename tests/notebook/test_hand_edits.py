@@ -22,7 +22,7 @@ def saved(notebook: Notebook) -> Notebook:
     return notebook
 
 
-def slip(monkeypatch: pytest.MonkeyPatch, edit: Callable[[], None]) -> None:
+def slip(monkeypatch: pytest.MonkeyPatch, edit: Callable[[], object]) -> None:
     """Let `edit` happen at the last moment: after membox has looked, just before its rename."""
     real = os.replace
     edits = iter([edit])
@@ -85,7 +85,7 @@ def test_a_note_keeps_what_was_edited_a_moment_ago(notebook: Notebook, root: Pat
 def test_an_edit_that_slips_in_before_the_rename_is_merged(
     saved: Notebook, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slip(monkeypatch, lambda: (root / "notes.md").write_text("a\nb\nby hand\n") and None)
+    slip(monkeypatch, lambda: (root / "notes.md").write_text("a\nb\nby hand\n"))
     saved.save("notes.md", "A\nb\nc\n", 1, "ana")
     assert (root / "notes.md").read_text() == "A\nb\nby hand\n"
     assert [info.reason for info in saved.history("notes.md")] == ["merge", "hand-edit", "save", "save"]
@@ -95,7 +95,7 @@ def test_an_edit_that_slips_in_before_the_rename_is_merged(
 def test_an_edit_of_the_same_lines_shows_both_sides_and_is_a_problem_until_settled(
     saved: Notebook, root: Path, monkeypatch: pytest.MonkeyPatch, edit: Any
 ) -> None:
-    slip(monkeypatch, lambda: (root / "notes.md").write_text("a\nby hand\nc\n") and None)
+    slip(monkeypatch, lambda: (root / "notes.md").write_text("a\nby hand\nc\n"))
     saved.save("notes.md", "a\nby ana\nc\n", 1, "ana")
     text = (root / "notes.md").read_text()
     assert text == "a\n<<<<<<< membox, version 2\nby ana\n=======\nby hand\n>>>>>>> edited by hand\nc\n"
@@ -110,7 +110,7 @@ def test_a_note_and_a_line_that_slips_in_at_the_same_place_are_both_kept(
     notebook: Notebook, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebook.capture(Note(text="one"), "phone")
-    slip(monkeypatch, lambda: (root / DAY).open("a").write("\nadded by hand\n") and None)
+    slip(monkeypatch, lambda: (root / DAY).open("a").write("\nadded by hand\n"))
     notebook.capture(Note(text="two"), "phone")
     text = (root / DAY).read_text()
     assert all(part in text for part in ("one", "two", "added by hand"))
