@@ -8,7 +8,8 @@ import click
 
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import counted, emit, examples, json_option, shown, size, table, when
-from appliance.client.box_client import LONG_WORK_SECONDS
+from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient
+from appliance.errors import ForbiddenError
 
 
 @click.group(epilog=examples("membox backup now", "membox backup list", "membox backup verify"))
@@ -52,6 +53,23 @@ def list_generations(caller: Caller, as_json: bool) -> None:
     head = ("GENERATION", "MADE", "FILES", "SIZE", "MEMBOX")
     none = "No copy yet; `membox backup now` makes one."
     emit(answer, as_json, lambda: table(head, rows, none))
+
+
+def holding_copies(box: BoxClient) -> str:
+    """What to say of copies after something was forgotten; "" when there are none, or the caller may not know."""
+    try:
+        found = box.get("/v1/backups")
+    except ForbiddenError:
+        return ""
+    made = found["generations"]
+    if not made:
+        return ""
+    what = "The copy" if len(made) == 1 else f"{len(made)} copies"
+    since, until = when(made[-1]["created_at"]), when(made[0]["created_at"])
+    return (
+        f"{what} in {found['mirror']} (from {since} to {until}) may still hold it, until they age out "
+        "(backups.keep_days)."
+    )
 
 
 @backup.command(

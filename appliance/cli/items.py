@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from appliance.cli.backup import holding_copies
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import bold, counted, dim, emit, examples, fields, json_option, quote, shown, when
 from appliance.cli.streams import given_text
@@ -14,6 +15,10 @@ from appliance.errors import InvalidError, NotFoundError
 _TYPES = click.Choice(["event", "fact", "episode", "policy"])
 _SCOPES = click.Choice(["private", "team", "global"])
 _TRUSTS = click.Choice(["trusted_tool", "user_claim", "untrusted_web"])
+_REJECTED = {
+    "blank_text": "the text is blank",
+    "recalled_text": "the text is a quotation of what the box already knows",
+}
 _NOTEBOOK_REFERENCE = re.compile(r"notebook:(.+)#L(\d+)(?:-L(\d+))?")
 # 4,000 characters of four bytes: the contract's limit of an item's text.
 _LIMIT_BYTES = 16_000
@@ -74,8 +79,13 @@ def remember(
             request["idempotency_key"] = idempotency_key
         answer = box.remember(request)
     if not answer["memory_ids"]:
-        raise InvalidError("rejected", f"The box did not take it: {', '.join(answer['warnings'])}.", answer)
+        raise InvalidError("rejected", f"Nothing was stored: {_why_rejected(answer['warnings'])}.", answer)
     emit(answer, as_json, lambda: _print_remembered(answer, scope))
+
+
+def _why_rejected(warnings: list[str]) -> str:
+    reasons = (warning.rpartition(":")[2] for warning in warnings if warning.startswith("rejected:"))
+    return ", ".join(_REJECTED.get(reason, reason) for reason in reasons)
 
 
 def _print_remembered(answer: dict[str, Any], scope: str) -> None:
@@ -86,6 +96,8 @@ def _print_remembered(answer: dict[str, Any], scope: str) -> None:
             click.echo(f"Close to what is there already: {shown(rest)} (membox inspect {shown(rest)})")
         elif word == "idempotency_replay":
             click.echo("It was stored before under this key; nothing was added.")
+        elif word == "left_out":
+            click.echo("What it quotes from the box's own recall was left out: that is known already.")
         else:
             click.echo(f"Warning: {shown(warning)}")
 
@@ -199,10 +211,11 @@ def inspect(caller: Caller, memory_id: str, scope: str, agent: str | None, as_js
 
 
 def _print_item(item: dict[str, Any]) -> None:
+    click.echo(bold(item["memory_id"]))
     click.echo(quote(item["text"]))
     click.echo()
     times = {"created_at": when(item["created_at"]), "expires_at": when(item["expires_at"])}
-    fields([(name, value) for name, value in (item | times).items() if name != "text"])
+    fields([(name, value) for name, value in (item | times).items() if name not in ("text", "memory_id")])
 
 
 @click.command(epilog=examples("membox forget mem_0123456789abcdef"))
@@ -218,4 +231,5 @@ def forget(caller: Caller, memory_id: str, agent: str | None, as_json: bool) -> 
     """
     with caller.box() as box:
         answer = box.delete(f"/v0/memory/{path_part(memory_id)}", box.speaker(agent))
-    emit(answer, as_json, lambda: click.echo(f"Forgotten: {answer['memory_id']}."))
+        copies = "" if as_json else holding_copies(box)
+    emit(answer, as_json, lambda: click.echo(f"Forgotten: {answer['memory_id']}. {copies}".rstrip()))

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from appliance.cli.backup import holding_copies
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import counted, dim, emit, examples, json_option, quote, raw, shown, size, table, when
 from appliance.client.box_client import BoxClient
@@ -215,8 +216,9 @@ def forget(caller: Caller, range_: str, yes: bool, as_json: bool) -> None:
         if not yes:
             request["base_version"] = _confirm_forgetting(box, path, first, last)
         answer = box.post("/v1/notebook/forget", request)
-    count = counted(last - first + 1, "line")
-    emit(answer, as_json, lambda: click.echo(f"Forgotten: {count} of {shown(path)}, in every version of it."))
+        copies = "" if as_json else holding_copies(box)
+    said = f"Forgotten: {counted(last - first + 1, 'line')} of {shown(path)}, in every version of it. {copies}"
+    emit(answer, as_json, lambda: click.echo(said.rstrip()))
 
 
 def parse_range(text: str) -> tuple[str, int, int]:

@@ -49,6 +49,15 @@ def test_a_note_that_cannot_be_taken_is_refused_in_a_sentence(box: Any, stdin: b
     assert said in box("note", "-", stdin=stdin, code=1).stderr
 
 
+def test_what_recall_printed_is_not_remembered_again(box: Any) -> None:
+    box("remember", "The gate code is 4711")
+    recalled = box("recall", "gate code").stdout.partition("\n\n")[0]
+    assert "already knows" in box("remember", "-", stdin=recalled, code=1).stderr
+    told = box("remember", "-", stdin=f"{recalled}\n\nThe gate was painted green.\n").stdout
+    assert "left out" in told
+    assert "text is blank" in box("remember", "  ", code=1).stderr
+
+
 def test_a_text_on_the_command_line_that_is_no_utf8_is_refused(box: Any) -> None:
     assert "UTF-8" in box("note", "bad \udcff byte", code=1).stderr
 
@@ -208,6 +217,17 @@ def test_copies_are_made_listed_verified_and_restored(anywhere: Any, tmp_path: P
     assert "Restored to" in anywhere("backup", "restore", str(mirror), "--home", str(other)).stdout
     assert "Worth keeping" in anywhere("--home", str(other), "recall", "worth keeping").stdout
     assert "--replace" in anywhere("backup", "restore", str(mirror), "--home", str(other), code=1).stderr
+
+
+def test_after_forgetting_the_copies_that_may_hold_it_are_named(box: Any, tmp_path: Path) -> None:
+    box("config", "set", "daemon.backup_mirror_path", str(tmp_path / "mirror"))
+    (memory_id,) = box.json("remember", "A secret")["memory_ids"]
+    assert "mirror" not in box("forget", memory_id).stdout
+    (memory_id,) = box.json("remember", "Another secret")["memory_ids"]
+    box("backup", "now")
+    assert f"{tmp_path / 'mirror'}" in box("forget", memory_id).stdout
+    box("note", "third secret")
+    assert "may still hold it" in box("memory", "forget", f"{today(box)}:5", "--yes").stdout
 
 
 def test_a_damaged_copy_is_found(box: Any, tmp_path: Path) -> None:
