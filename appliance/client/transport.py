@@ -205,8 +205,11 @@ def _parse_url(url: str) -> tuple[bool, str, int | None, str]:
     try:
         parts = urlsplit(url.strip())
         port = parts.port
+        (parts.hostname or "").encode("idna")
     except ValueError:
         parts, port = urlsplit(""), None
+    if not parts.path.isascii() or " " in parts.path:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise NotConfiguredError(
             "bad_url", f"MEMBOX_URL is {url!r}, which is no address of a box; write it like https://box.example.ts.net."

@@ -83,6 +83,9 @@ def test_in_process_the_application_sees_an_ordinary_request_at_the_local_door(t
         "http://box:port",
         "http://box:99999",
         "http://[::1",
+        "http://a..b",
+        "http://box/a b",
+        "http://box/ü",
     ],
 )
 def test_an_address_that_is_none_is_refused_and_the_setting_named(url: str) -> None:
