@@ -69,7 +69,7 @@ def neighbours(
     for chunk in batched(wanted, _AT_ONCE, strict=False):
         size = _BANDS if len(chunk) <= _BANDS else _AT_ONCE
         asked = {f"band{n}": chunk[min(n, len(chunk) - 1)] for n in range(size)}
-        rows = conn.execute(_sharing(size), asked | seen_by | {"most": _LOOKED_AT * len(chunk)})
+        rows = conn.execute(_sharing(size), asked | seen_by | {"most": _LOOKED_AT * len(chunk)}).all()
         found += [(row.band, row.memory_id, row.text) for row in rows]
     if not found:
         return [[] for _ in texts]

@@ -12,10 +12,13 @@ def visible_to(
     tenant_id: str | BindParameter[str], agent_id: str | BindParameter[str], scope: Scope, now: int | BindParameter[int]
 ) -> ColumnElement[bool]:
     """Live items of the tenant: the agent's own private ones, global ones, and the team's unless `scope` is private."""
-    shared = [Scope.GLOBAL] if scope is Scope.PRIVATE else [Scope.GLOBAL, Scope.TEAM]
+    # No IN: SQLAlchemy writes its list anew into every statement.
+    shared = _c.scope == Scope.GLOBAL
+    if scope is not Scope.PRIVATE:
+        shared = or_(shared, _c.scope == Scope.TEAM)
     return and_(
         _c.tenant_id == tenant_id,
-        or_(_c.scope.in_(shared), and_(_c.scope == Scope.PRIVATE, _c.agent_id == agent_id)),
+        or_(shared, and_(_c.scope == Scope.PRIVATE, _c.agent_id == agent_id)),
         alive(now),
     )
 
