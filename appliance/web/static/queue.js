@@ -75,21 +75,16 @@ self.memboxQueue = (() => {
   }
 
   async function drain(token) {
+    const session = { token, renewed: false };
     let delivered = 0;
     const waiting = (await all()).filter((entry) => entry.state !== "refused");
     for (const entry of waiting) {
-      token ||= await freshToken();
-      let verdict = await deliver(entry, token);
-      if (verdict.state === "stale-token") {
-        token = await freshToken();
-        verdict = token ? await deliver(entry, token) : { state: "sign-in" };
-      }
+      const verdict = await attempt(entry, session);
       if (verdict.state === "kept") {
         await remove(entry.key);
         delivered += 1;
         continue;
       }
-      if (verdict.state === "stale-token") verdict = { state: "sign-in" };
       await put({ ...entry, state: verdict.state, reason: verdict.reason ?? "" });
       if (verdict.state !== "refused") break; // the next one would fare no better now
     }
@@ -97,12 +92,29 @@ self.memboxQueue = (() => {
     return delivered;
   }
 
-  async function freshToken() {
+  /** Deliver a note; a token that is missing or too old is renewed, once. */
+  async function attempt(entry, session) {
+    if (!session.token) {
+      const answer = await askForToken();
+      if (!answer.token) return answer;
+      session.token = answer.token;
+      session.renewed = true;
+    }
+    const verdict = await deliver(entry, session.token);
+    if (verdict.state !== "stale-token") return verdict;
+    if (session.renewed) return { state: "waiting" };
+    session.token = "";
+    return attempt(entry, session);
+  }
+
+  async function askForToken() {
     try {
       const response = await fetch("/v1/session", { headers: { Accept: "application/json" } });
-      return response.ok ? ((await response.json()).csrf_token ?? "") : "";
+      if (response.ok) return { token: (await response.json()).csrf_token };
+      if (response.status === 404) return { token: "none" }; // a box that asks nobody who they are has no sessions
+      return { state: response.status === 401 ? "sign-in" : "waiting" };
     } catch {
-      return "";
+      return { state: "waiting" };
     }
   }
 
