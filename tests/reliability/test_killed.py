@@ -67,7 +67,7 @@ class Client:
     def note(self) -> None:
         word = self._word("note")
         status, answer = self.send("POST", "/note", {"text": f"Noted {word}."}, {"Idempotency-Key": word})
-        assert (status, answer["ok"]) == (200, True)
+        assert (status, answer.get("ok")) == (200, True), answer
         self.notes.append(word)
 
     def remember(self) -> None:
@@ -75,7 +75,7 @@ class Client:
         items = [{"type": "fact", "text": f"Remembered {word}."} for word in words]
         body = {"tenant_id": "home", "agent_id": "tester", "items": items, "idempotency_key": words[0]}
         status, answer = self.send("POST", "/v0/memory/remember", body)
-        assert (status, answer["accepted"]) == (200, len(words)), answer
+        assert (status, answer.get("accepted")) == (200, len(words)), answer
         self.items.update(zip(words, answer["memory_ids"], strict=True))
 
     def edit_own(self) -> None:
@@ -148,6 +148,7 @@ def clients(daemon: Any, up: threading.Event, count: int = CLIENTS) -> Iterator[
 
 
 def kill_again_and_again(daemon: Any, up: threading.Event, kills: int, working: list[Client]) -> None:
+    """SIGKILL `kills` times at random moments, and now and then an orderly stop."""
     chance = random.Random(SEED)
     for _ in range(kills):
         if chance.random() < 0.15:  # also while it starts, settling what the last kill left
@@ -161,6 +162,12 @@ def kill_again_and_again(daemon: Any, up: threading.Event, kills: int, working: 
         look(daemon, chance, working)
         up.clear()
         daemon.kill()
+        if chance.random() < 0.05:
+            daemon.start()
+            up.set()
+            time.sleep(chance.uniform(0.02, 0.3))
+            up.clear()
+            assert daemon.stop() == 0
 
 
 def look(daemon: Any, chance: random.Random, working: list[Client]) -> None:
@@ -210,14 +217,14 @@ def check_files_and_database_agree(daemon: Any) -> None:
     assert {str(file.relative_to(notebook)) for file in notebook.rglob("*") if file.is_file()} == paths
 
 
-def check_the_store(home: Path, working: list[Client]) -> None:
-    """Without the daemon: sound, and each item in it once."""
+def check_the_store(home: Path, working: list[Client], was_stopped: bool) -> None:
+    """Without a daemon: sound, and each item in it once; after a clean stop no file counts as still to be written."""
     database = open_database(home / "membox.db")
     try:
         assert database.check() == []
         with database.read() as conn:
             texts = [row.text for row in conn.execute(select(memory_items.c.text))]
-            assert conn.execute(select(pending_files)).all() == []
+            assert not was_stopped or conn.execute(select(pending_files)).all() == []
             banded = select(similarity_bands.c.item_id).where(
                 similarity_bands.c.item_id.not_in(select(memory_items.c.id))
             )
@@ -266,7 +273,7 @@ def test_killed_again_and_again_under_mixed_writes_nothing_is_lost_and_nothing_d
     check_what_was_acknowledged(daemon, working)
     check_files_and_database_agree(daemon)
     assert daemon.stop() == 0
-    check_the_store(daemon.home, working)
+    check_the_store(daemon.home, working, was_stopped=True)
     check_nothing_is_left_over(daemon.home)
 
 
@@ -316,5 +323,5 @@ def test_killed_while_it_is_mirrored_every_finished_copy_is_good_and_the_next_on
     assert [path.name for path in mirror.rglob("*.partial")] == []
     restored = restore(mirror, tmp_path / "restored", replace=False)
     assert restored.skipped == []
-    check_the_store(tmp_path / "restored", working)
+    check_the_store(tmp_path / "restored", working, was_stopped=False)
     assert once([word for client in working for word in client.notes], journal(tmp_path / "restored")) == {}
