@@ -82,6 +82,15 @@ def test_a_conflict_comes_back_into_the_editor_with_both_sides_and_is_saved_when
     assert drafts(box) == []
 
 
+def test_a_conflict_settled_in_part_comes_back_once_more(box: Any, editor: Editor, tmp_path: Path) -> None:
+    write(box, editor, "a.md", "base\\n")
+    half = tmp_path / "half-done"
+    settle = f'if [ -e {half} ]; then printf \'both\\n\' > "$1"; else touch {half}; echo more >> "$1"; fi'
+    done = box("memory", "edit", "a.md", environ=editor(crossing(box, tmp_path, settle)))
+    assert "still have both sides marked" in done.stderr
+    assert text_of(box, "a.md") == "both\n"
+
+
 def test_a_conflict_left_unsettled_saves_nothing_and_keeps_the_draft(box: Any, editor: Editor, tmp_path: Path) -> None:
     write(box, editor, "a.md", "base\\n")
     done = box("memory", "edit", "a.md", environ=editor(crossing(box, tmp_path, "true")), code=1)
