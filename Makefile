@@ -27,7 +27,7 @@ test: check browser ## Check and test everything, as CI does
 
 .PHONY: unit
 unit: $(DEV) ## Run the quick tests, in under a minute
-	$(PYTEST) -n 2 -m "not browser and not reliability" --ignore=tests/e2e --ignore=tests/reliability
+	$(PYTEST) -n 2 -m "not (browser or slow or reliability)" --ignore=tests/e2e --ignore=tests/reliability
 
 .PHONY: check
 check: $(DEV) ## Check style, types, YAML and shell scripts

@@ -15,6 +15,8 @@ import pytest
 
 from appliance.daemon import detached
 
+pytestmark = pytest.mark.slow
+
 
 def remote(served: Any, key: str) -> dict[str, str]:
     """The variables by which a command on another machine reaches the box."""

@@ -23,6 +23,8 @@ from appliance.daemon.detached import LOG_LIMIT_BYTES
 from appliance.errors import NotConfiguredError, UnavailableError
 from appliance.home import log_path, owner_key_path, run_directory, socket_path
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 30.0
 Start = Callable[..., "Daemon"]
 

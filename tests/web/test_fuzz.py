@@ -25,6 +25,8 @@ from appliance.access.keys import make_key
 from appliance.box import Box
 from appliance.web.openapi import document
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 40  # an operation: the whole takes about half a minute
 CHECKS = (
     not_a_server_error,
