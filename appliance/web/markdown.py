@@ -19,6 +19,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
+from appliance.notebook.outline import code_lines, headings
 from appliance.notebook.plaintext import lines_of
 
 _TODO = re.compile(r"\[([ xX])\][ \t]+")
@@ -26,6 +27,7 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:!?)\]}*_~]")
 _COMMENT_LINE = re.compile(r"<!--.*-->[ \t]*\n")
 _COMMENT = re.compile(r"<!--(.*)-->", re.DOTALL)
 _NAMED_LINE = re.compile(r"#L\d+(?:-L\d+)?")
+_LARGEST = 300_000  # characters; about two seconds of rendering, and nobody reads it rendered
 _SCHEMES = ("http", "https", "mailto")
 
 
@@ -50,6 +52,8 @@ def marked_html(text: str, mark: Callable[[str], Markup], file: str = "") -> Mar
 
 
 def _rendered(text: str, env: dict[str, Any]) -> Markup:
+    if len(text) > _LARGEST:
+        return Markup("<pre>{}</pre>").format(text)
     return Markup(_renderer().render(_without_comment(text), env))  # noqa: S704 - the renderer escapes
 
 
@@ -60,16 +64,16 @@ def inline_html(text: str) -> Markup:
 
 def parts(text: str) -> list[Part]:
     """The headings of `text` and how far what stands under each reaches."""
-    tokens = _renderer().parse(_without_comment(text), {"file": ""})
-    found = [
-        (int(token.tag[1]), tokens[index + 1].content, token.map[0] + 1)
-        for index, token in enumerate(tokens)
-        if token.type == "heading_open" and token.map and token.level == 0
-    ]
-    end = len(lines_of(text))
+    lines = lines_of(text)
+    found = headings(lines, code_lines(lines)[0])
     return [
-        Part(level, title, first, next((line - 1 for other, _, line in found[at + 1 :] if other <= level), end))
-        for at, (level, title, first) in enumerate(found)
+        Part(
+            heading.level,
+            heading.title,
+            heading.index + 1,
+            next((other.index for other in found[at + 1 :] if other.level <= heading.level), len(lines)),
+        )
+        for at, heading in enumerate(found)
     ]
 
 

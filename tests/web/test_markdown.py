@@ -126,6 +126,11 @@ def test_a_part_reaches_to_the_next_heading_of_its_level_or_above() -> None:
     assert parts(text) == [Part(1, "A", 1, 13), Part(2, "B", 3, 8), Part(3, "C", 7, 8), Part(2, "D", 9, 13)]
 
 
+def test_a_text_too_large_to_render_is_shown_as_it_is() -> None:
+    html = str(to_html("<b> *x*\n" * 60_000))
+    assert html.startswith("<pre>&lt;b&gt; *x*\n")
+
+
 def test_a_diff_becomes_numbered_rows() -> None:
     diff = "--- a\n+++ b\n@@ -3,3 +3,3 @@\n same\n-old\n+new\n---- a rule\n\\ No newline at end of file\n"
     assert rows_of(diff) == [

@@ -71,10 +71,14 @@ const REASONS = {
   waiting: "Waits for a connection.",
   "sign-in": "Waits until you sign in again.",
 };
+const REFUSALS = {
+  note_too_large: "it is longer than 64 KB; make two of it",
+  capture_disabled: "capturing is switched off in its settings",
+};
 
 function rowOf(entry) {
   const clock = new Date(entry.written).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const reason = REASONS[entry.state] ?? `Refused by the box: ${entry.reason}.`;
+  const reason = REASONS[entry.state] ?? `Refused by the box: ${REFUSALS[entry.reason] ?? entry.reason}.`;
   const body = make("div", "", make("p", "said", entry.note.text), make("p", "meta", reason));
   if (entry.state === "refused") body.append(choicesFor(entry));
   return make("li", "entry waiting", make("span", "clock", clock), body);
@@ -119,6 +123,7 @@ text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
 text.addEventListener("input", () => localStorage.setItem(DRAFT, text.value));
+form.addEventListener("invalid", () => unfold(true), true); // a wrong link must be seen to be put right
 toggle.addEventListener("click", () => unfold(more.hidden));
 fillIn();
 if (/Mac|iP(hone|ad)/.test(navigator.platform)) document.getElementById("capture-modifier").textContent = "⌘";
