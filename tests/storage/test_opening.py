@@ -79,8 +79,8 @@ def test_an_empty_file_is_taken_as_new(path: Path) -> None:
     assert schema_version(path) == NEWEST
 
 
-@pytest.mark.parametrize("name", ["a box.db", "50% #1.db", "what?.db", "größe.db", "a'b\"c.db"])
-def test_any_name_will_do(tmp_path: Path, name: str) -> None:
+def test_any_name_will_do(tmp_path: Path) -> None:
+    name = "a 50% #1? größe'\"&=.db"
     open_database(tmp_path / name).close()
     database = open_database(tmp_path / name)
     database.copy_to(tmp_path / f"copy of {name}")
@@ -174,7 +174,7 @@ upgrade(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("statements", [4, 12, 20])
+@pytest.mark.parametrize("statements", [4, 20])
 def test_a_migration_killed_half_way_leaves_the_old_state_and_is_done_at_the_next_start(
     path: Path, statements: int
 ) -> None:
