@@ -1,5 +1,6 @@
 """What comes in: limits, blank and recalled texts, keys that a retry repeats, neighbours that are named."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -197,6 +198,13 @@ class TestIdempotency:
         ada.remember("one")
         ada.remember("one")
         assert memory.count() == 2
+
+    def test_retries_that_arrive_together_are_stored_once(self, ada: Any, memory: Any) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: ada.remember("one", "two", idempotency_key="k"), range(24)))
+        assert memory.count() == 2
+        assert len({tuple(answer.memory_ids) for answer in answers}) == 1
+        assert sum("idempotency_replay" in answer.warnings for answer in answers) == 23
 
     def test_a_replay_after_a_forget_does_not_bring_it_back(self, ada: Any, memory: Any) -> None:
         memory_id = ada.remember("one", idempotency_key="k").memory_ids[0]
