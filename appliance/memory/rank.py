@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from snowballstemmer import stemmer
@@ -23,6 +24,7 @@ _FLOOR = 0.15  # of the best candidate's relevance
 _RECENCY_DAYS = 30.0
 _DAY_MS = 86_400_000.0
 _porter = stemmer("porter")
+_stemming = Lock()  # the stemmer keeps the word it works on in itself
 
 
 @lru_cache(maxsize=10_000)
@@ -30,7 +32,8 @@ def stem(word: str) -> str:
     """A folded word's stem, by the algorithm of the full-text index (Porter 1980); it begins as the word does."""
     if len(word) < 3:  # so does the index
         return word
-    stemmed: str = _porter.stemWord(word)
+    with _stemming:
+        stemmed: str = _porter.stemWord(word)
     return stemmed
 
 
