@@ -180,6 +180,7 @@ def test_an_empty_save_asks_first(house: Any, editing: Page) -> None:
     text_field(editing).fill("")
     editing.keyboard.press("Control+s")
     editing.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(editing.get_by_role("button", name="Save…")).to_be_enabled()
     assert stored(house) == TEXT
     editing.keyboard.press("Control+s")
     editing.get_by_role("dialog").get_by_role("button", name="Save empty").click()

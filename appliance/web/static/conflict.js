@@ -37,6 +37,17 @@ export function openConflict(conflict, save) {
 }
 
 async function settle(version, save) {
+  const button = document.getElementById("save-merged");
+  if (button.disabled) return; // one at a time
+  button.disabled = true;
+  try {
+    await saveMerged(version, save);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function saveMerged(version, save) {
   const question = "The lines that begin with <<<<<<<, ======= or >>>>>>> would become part of the file.";
   if (MARKS.test(merged.value) && !(await ask("Save with the marks in it?", question, "Save anyway"))) return;
   try {

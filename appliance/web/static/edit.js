@@ -97,6 +97,7 @@ function diffOf(diff) {
 // Saving
 
 async function save() {
+  if (saveButton.disabled) return; // one at a time
   error.textContent = "";
   if (!pathOf()) {
     error.textContent = "Give the file a name first.";
