@@ -25,7 +25,7 @@ def main(words: list[str] | None = None) -> int:
             machine = _machine(Path(directory))
             results = measure(Path(directory), QUICK if options.quick else Plan(), _say)
     except MemboxError as error:
-        sys.stderr.write(f"Error: {error.sentence}\n")
+        sys.stderr.write("\n".join([f"Error: {error.sentence}", *getattr(error, "__notes__", [])]) + "\n")
         return 1
     seconds = perf_counter() - begin
     sys.stdout.write(f"\n{machine}; measured in {seconds:.0f} s\n\n{table(results)}\n")

@@ -16,6 +16,7 @@ from time import monotonic, perf_counter
 from typing import TextIO, cast
 
 from appliance.bench.running_box import Line, recall_body, remember_body
+from appliance.errors import UnavailableError
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,17 @@ def running(load: Load) -> Iterator[Callable[[], Done]]:
         json.dump(asdict(load), to)
         to.close()
         answers.readline()
-        yield lambda: Done(**json.load(answers))
+        yield lambda: _result(answers.read())
     finally:
         process.kill()
         process.wait()
         answers.close()
+
+
+def _result(text: str) -> Done:
+    if not text:
+        raise UnavailableError("clients_failed", "The clients could not do their work; what stopped them stands above.")
+    return Done(**json.loads(text))
 
 
 class _Clients:

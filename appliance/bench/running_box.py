@@ -47,7 +47,9 @@ class RunningBox:
         self.key = owner_key_path(self.home).read_text("ascii").strip()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, fault: BaseException | None, _where: object) -> None:
+        if fault is not None:
+            fault.add_note(f"The daemon said last:\n{log_path(self.home).read_text('utf-8', 'replace')[-4000:]}")
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)
