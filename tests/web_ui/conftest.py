@@ -23,8 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright  # noq
 
 SAMPLE = Path(__file__).parent / "sample"
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 800}
+SIZES = {"360": {"width": 360, "height": 740}, "1280": {"width": 1280, "height": 800}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -146,7 +145,7 @@ def make_context(browser: Browser, complaints: Complaints) -> Iterator[Callable[
 
     def make(**options: Any) -> BrowserContext:
         context = browser.new_context(
-            **{"viewport": DESK, "timezone_id": "Europe/Stockholm", "locale": "en-GB", **options}
+            **{"viewport": SIZES["1280"], "timezone_id": "Europe/Stockholm", "locale": "en-GB", **options}
         )
         context.on("page", complaints.watch)
         contexts.append(context)
@@ -173,9 +172,9 @@ def sign_in(make_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
 
 
 @pytest.fixture
-def browser_page(house: House, sign_in: Callable[..., Page]) -> Page:
-    """A browser signed in to `house`."""
-    return sign_in(house)
+def browser_page(request: pytest.FixtureRequest, house: House, sign_in: Callable[..., Page]) -> Page:
+    """A browser signed in to `house`: on a desk, or of the width a test is parametrised with."""
+    return sign_in(house, viewport=SIZES[getattr(request, "param", "1280")])
 
 
 class Hands:
@@ -243,11 +242,12 @@ def _remember(box: Box) -> None:
 
 
 @pytest.fixture
-def picture() -> Callable[[Page, str], None]:
+def picture() -> Callable[..., None]:
     """Keeps a picture of a page in build/screenshots, to be looked at."""
 
-    def take(page: Page, name: str) -> None:
+    def take(page: Page, name: str, scheme: str = "") -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        width = page.viewport_size["width"] if page.viewport_size else "any"
+        page.screenshot(path=SCREENSHOTS / f"{name}-{width}{scheme and '-'}{scheme}.png")
 
     return take

@@ -51,6 +51,7 @@ def test_a_note_needs_no_mouse(house: Any, browser_page: Page) -> None:
     expect(written_today(page).first).to_contain_text("Typed, not clicked.")
 
 
+@pytest.mark.parametrize("browser_page", ["360", "1280"], indirect=True)
 def test_notes_written_offline_arrive_once_when_the_connection_is_back(
     house: Any, browser_page: Page, picture: Any
 ) -> None:
@@ -60,7 +61,7 @@ def test_notes_written_offline_arrive_once_when_the_connection_is_back(
         write(page, f"Offline note {number}.")
         expect(waiting(page)).to_have_count(number + 1)
     expect(page.get_by_text("3 notes wait for a connection.")).to_be_visible()
-    picture(page, "waiting-1280")
+    picture(page, "waiting")
     assert house.day() == ""
     page.context.set_offline(False)
     expect(written_today(page)).to_have_count(3)
@@ -130,8 +131,7 @@ def test_with_the_box_switched_off_notes_are_still_taken(
     house.switch_off()
     page.goto(f"{house.url}/memory")
     expect(page.get_by_role("heading", name="Offline")).to_be_visible()
-    page.set_viewport_size({"width": 360, "height": 740})
-    picture(page, "offline-360")
+    picture(page, "offline-switched-off")
     write(page, "Written in the dark.")
     expect(waiting(page)).to_have_count(1)
     house.switch_on()

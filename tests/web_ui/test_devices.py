@@ -20,13 +20,12 @@ def make_key(page: Page, house: Any, name: str = "My phone") -> str:
     return page.locator("#new-key-value").inner_text()
 
 
+@pytest.mark.parametrize("browser_page", ["360", "1280"], indirect=True)
 def test_a_capture_key_is_shown_once_with_a_code_and_takes_notes(house: Any, browser_page: Page, picture: Any) -> None:
     page = browser_page
     key = make_key(page, house)
     assert page.locator("#new-key-qr svg").is_visible()
-    picture(page, "new-key-1280")
-    page.set_viewport_size({"width": 360, "height": 740})
-    picture(page, "new-key-360")
+    picture(page, "new-key")
     request = urllib.request.Request(
         f"{house.url}/note",
         json.dumps({"text": "From the Shortcut.", "source": "iphone"}).encode(),

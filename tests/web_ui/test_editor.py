@@ -48,7 +48,7 @@ def test_saving_shows_the_changes_first(house: Any, editing: Page, picture: Any)
     editing.get_by_role("button", name="Save…").click()
     expect(editing.get_by_role("tabpanel", name="Changes")).to_contain_text("The mast is spruce.")
     assert stored(house) == TEXT
-    picture(editing, "changes-1280")
+    picture(editing, "changes")
     editing.get_by_role("button", name="Save", exact=True).click()
     expect(saved(editing)).to_contain_text("The mast is spruce.")
     assert stored(house) == TEXT.replace("ash", "spruce")
@@ -99,15 +99,14 @@ def conflicts_are_logged_by_the_browser(complaints: Any) -> None:
     complaints.expect("409")
 
 
+@pytest.mark.parametrize("browser_page", ["360", "1280"], indirect=True)
 def test_a_conflict_shows_both_sides_and_can_be_settled(house: Any, in_conflict: Page, picture: Any) -> None:
     page = in_conflict
     expect(page.get_by_label("Your text, changed lines marked")).to_contain_text("The mast is spruce.")
     expect(page.get_by_label("Their text, changed lines marked")).to_contain_text("The mast is carbon.")
     expect(page.get_by_label("Result")).to_have_value(pytest_contains("<<<<<<<", "spruce", "carbon", ">>>>>>>"))
-    picture(page, "conflict-1280")
-    page.set_viewport_size({"width": 360, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    picture(page, "conflict-360")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    picture(page, "conflict")
     page.get_by_label("Result").fill(TEXT.replace("ash", "spruce with a carbon core"))
     page.get_by_role("button", name="Save the result").click()
     expect(saved(page)).to_contain_text("spruce with a carbon core")

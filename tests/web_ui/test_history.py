@@ -18,6 +18,7 @@ def page(house: Any, browser_page: Page) -> Page:
     return browser_page
 
 
+@pytest.mark.parametrize("browser_page", ["360", "1280"], indirect=True)
 def test_an_old_version_is_found_looked_at_and_restored(house: Any, page: Page, picture: Any) -> None:
     page.goto(f"{house.url}/history")
     page.get_by_label("File").select_option(FILE)
@@ -25,7 +26,7 @@ def test_an_old_version_is_found_looked_at_and_restored(house: Any, page: Page, 
     page.get_by_role("link", name=FILE).last.click()
     expect(page.get_by_label("Changed lines")).to_contain_text("The mast is ash.")
     page.get_by_role("button", name="Restore version 1").click()
-    picture(page, "restore-1280")
+    picture(page, "restore")
     page.get_by_role("dialog").get_by_role("button", name="Restore").click()
     expect(page.get_by_role("article")).to_contain_text("The mast is ash.")
     assert house.box.notebook.read(FILE).text == "# Boat\n\nThe mast is ash.\n"

@@ -77,7 +77,7 @@ def inside_its_frame(page: Page) -> bool:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_renders_without_complaint_inside_its_frame(
-    lived_in: Any, sign_in: Callable[..., Page], picture: Callable[[Page, str], None], size: str
+    lived_in: Any, sign_in: Callable[..., Page], picture: Callable[..., None], size: str
 ) -> None:
     page = sign_in(lived_in, viewport=SIZES[size])
     for name, path in PAGES.items():
@@ -88,7 +88,7 @@ def test_every_page_renders_without_complaint_inside_its_frame(
         assert page.locator("main").inner_text().strip(), name
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            picture(page, f"{name}-{size}-{scheme}")
+            picture(page, name, scheme)
 
 
 @pytest.mark.parametrize("path", ["/", "/memory?path={day}", "/search?q=unbreakable", "/history/lines?path={day}"])

@@ -8,8 +8,11 @@ from playwright.sync_api import Page
 pytestmark = pytest.mark.browser
 
 
-def test_a_link_signs_in_and_its_ticket_leaves_the_address_and_the_history(house: Any, make_context: Any) -> None:
-    page = make_context().new_page()
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_link_signs_in_and_its_ticket_leaves_the_address_and_the_history(
+    house: Any, make_context: Any, width: int
+) -> None:
+    page = make_context(viewport={"width": width, "height": 800}).new_page()
     link = house.link()
     page.goto(link)
     page.wait_for_url(f"{house.url}/")
