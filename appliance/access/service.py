@@ -169,6 +169,10 @@ class Access:
 
         self._database.write(work)
 
+    def purge(self) -> None:
+        """Drop tickets and sessions whose time is over."""
+        self._database.write(lambda conn: sign_in.drop_expired(conn, self._now()))
+
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _load(self) -> dict[str, StoredKey]:

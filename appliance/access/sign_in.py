@@ -58,8 +58,7 @@ class SessionInfo:
 
 
 def store_ticket(conn: Connection, now: int) -> Ticket:
-    """Make a ticket, and clear away those whose time is over."""
-    conn.execute(delete(sign_in_tickets).where(sign_in_tickets.c.expires_at <= now))
+    """Make a ticket."""
     ticket = Ticket(secrets.token_urlsafe(_TOKEN_BYTES), now + TICKET_LIFE_MS)
     conn.execute(insert(sign_in_tickets).values(ticket_hash=hash_of(ticket.ticket), expires_at=ticket.expires_at))
     return ticket
@@ -81,7 +80,6 @@ def open_session(conn: Connection, ticket: str, device: str, now: int) -> NewSes
         raise UnauthorizedError(
             "invalid_ticket", "This sign-in link was used already or is over ten minutes old; ask for a new one."
         )
-    conn.execute(delete(web_sessions).where(web_sessions.c.expires_at <= now))
     session = NewSession(
         secrets.token_urlsafe(_TOKEN_BYTES), secrets.token_urlsafe(_TOKEN_BYTES), now + SESSION_LIFE_MS
     )
@@ -105,6 +103,12 @@ def find_session(conn: Connection, token: str, owner: Principal, now: int) -> Se
         .where(web_sessions.c.expires_at > now)
     ).first()
     return row and Session(row.session_hash[:_SHOWN_ID], owner, row.csrf_token, row.expires_at)
+
+
+def drop_expired(conn: Connection, now: int) -> None:
+    """Delete tickets and sessions whose time is over."""
+    conn.execute(delete(sign_in_tickets).where(sign_in_tickets.c.expires_at <= now))
+    conn.execute(delete(web_sessions).where(web_sessions.c.expires_at <= now))
 
 
 def list_sessions(conn: Connection, now: int) -> list[SessionInfo]:

@@ -8,20 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete
-
 from appliance import cadence
 from appliance.cadence import Cadence
-from appliance.clock import to_ms
 from appliance.daemon.runs import Runs
-from appliance.storage.schema import idempotency, sign_in_tickets, web_sessions
 
 if TYPE_CHECKING:
     from appliance.box import Box
 
 MIRROR = "mirror"
 GRACE = timedelta(hours=1)
-_IDEMPOTENCY_KEPT = timedelta(hours=24)  # contract memory-api, Scoring defaults
 
 
 @dataclass(frozen=True)
@@ -69,13 +64,6 @@ def upkeep_of(box: "Box") -> list[Upkeep]:
 
 def purge(box: "Box") -> None:
     """Delete used-up tickets, ended sessions, idempotency keys past their day, and old runs."""
-    now = to_ms(box.clock())
-    forgotten = to_ms(box.clock() - _IDEMPOTENCY_KEPT)
-
-    def work(conn: Connection) -> None:
-        conn.execute(delete(sign_in_tickets).where(sign_in_tickets.c.expires_at < now))
-        conn.execute(delete(web_sessions).where(web_sessions.c.expires_at < now))
-        conn.execute(delete(idempotency).where(idempotency.c.created_at < forgotten))
-
-    box.database.write(work)
+    box.access.purge()
+    box.memory.purge()
     Runs(box.database, box.clock).forget_old()
