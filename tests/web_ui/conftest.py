@@ -206,7 +206,7 @@ def lived_in(make_house: Callable[..., House]) -> House:
     clock.at(11, 20, 9, 41)
     _remember(box)
     mirror_now(box)
-    box.access.create_key("Mara's iPhone", "home", "iphone", Role.CAPTURE)
+    box.access.create_key("iPhone", "home", "iphone", Role.CAPTURE)
     box.access.create_key("Claude on anvil", "home", "claude", Role.WRITER)
     return house
 
