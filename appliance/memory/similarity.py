@@ -13,12 +13,12 @@ import zlib
 from collections.abc import Collection
 from functools import cache
 from itertools import batched, combinations
-from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from appliance.memory.models import Scope
 from appliance.memory.visibility import visible_to
+from appliance.storage.direct import Direct
 from appliance.storage.schema import memory_items, similarity_bands
 from appliance.text import content_words
 
@@ -30,7 +30,7 @@ _SAMPLE = 128  # words looked at: of a longer text those with the smallest hashe
 _LOOKED_AT = 20  # candidates of a band: a thousand near-copies need not all be compared
 _AT_ONCE = 100  # bands asked for in one statement
 _MASK, _WIDE = (1 << 32) - 1, (1 << 64) - 1
-_insert = insert(similarity_bands)
+_insert = Direct(insert(similarity_bands))
 _fixed = random.Random(20261120)  # noqa: S311 - a fixed family of hash functions, nothing secret
 _FACTORS = [_fixed.getrandbits(32) | 1 for _ in _BANDS_OF_MINIMUM]
 _MIX = _fixed.getrandbits(64) | 1
@@ -69,8 +69,7 @@ def neighbours(
     for chunk in batched(wanted, _AT_ONCE, strict=False):
         size = _BANDS if len(chunk) <= _BANDS else _AT_ONCE
         asked = {f"band{n}": chunk[min(n, len(chunk) - 1)] for n in range(size)}
-        rows = conn.execute(_sharing(size), asked | seen_by | {"most": _LOOKED_AT * len(chunk)}).all()
-        found += [(row.band, row.memory_id, row.text) for row in rows]
+        found += _sharing(size).rows(conn, asked | seen_by | {"most": _LOOKED_AT * len(chunk)})
     if not found:
         return [[] for _ in texts]
     by_band: dict[int, list[tuple[str, str]]] = {}
@@ -85,10 +84,10 @@ def neighbours(
 
 
 @cache
-def _sharing(size: int) -> Select[Any]:
-    """Items that have one of `size` bands: made once, as making it takes several times as long as running it."""
+def _sharing(size: int) -> Direct:
+    """Finds (band, memory id, text) of items that have one of `size` bands."""
     visible = visible_to(bindparam("tenant_id"), bindparam("agent_id"), Scope.TEAM, bindparam("now"))
-    return (
+    return Direct(
         select(similarity_bands.c.band, memory_items.c.memory_id, memory_items.c.text)
         .join(memory_items, memory_items.c.id == similarity_bands.c.item_id)
         .where(similarity_bands.c.band.in_([bindparam(f"band{n}") for n in range(size)]), visible)
@@ -112,7 +111,7 @@ def store(conn: Connection, items: list[tuple[int, list[int]]]) -> None:
     """Add the bands of new items: (row id, bands) each."""
     rows = [{"band": band, "item_id": item_id} for item_id, bands in items for band in set(bands)]
     if rows:
-        conn.execute(_insert, rows)
+        _insert.many(conn, rows)
 
 
 def remove(conn: Connection, tenant_id: str, item_id: int, text: str) -> None:
