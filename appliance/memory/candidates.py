@@ -24,11 +24,11 @@ class CandidateSource(Protocol):
     """Finds rows of `memory_items` that may answer a query."""
 
     def find(self, conn: Connection, query: Query, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
-        """Up to `limit` visible rows with all item columns and `relevance` (larger is better), best first."""
+        """About `limit` visible rows with all item columns and `relevance` (larger is better), best first."""
 
 
 class FullText:
-    """Rows that share words with the query, by BM25 over stemmed words."""
+    """Rows that share stemmed words with the query; `rank` orders them by BM25."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -38,10 +38,11 @@ class Database(ABC):
     def full_text(
         self, conn: Connection, words: Sequence[str], visible: ColumnElement[bool], limit: int
     ) -> list[Row[Any]]:
-        """The `limit` rows of `memory_items` that best match any of `words` (see `appliance.text`), best first.
+        """Candidates for any of `words` (see `appliance.text`): the `limit` rows of `memory_items` that have most of
+        them, then, until there are about twice as many, the newest that have each single one.
 
-        `visible` is part of the query, so rows the caller may not see never crowd out those it may. Each row has
-        all columns of `memory_items` and `relevance`, larger is better.
+        `visible` is part of the query: rows the caller may not see neither crowd out those it may nor change which of
+        those are found. Each row has all columns of `memory_items` and `relevance`, larger is better.
         """
 
     @abstractmethod

@@ -1,5 +1,6 @@
 """SQLite: write-ahead log, full durability, FTS5 kept in step by triggers, at most three readers."""
 
+import json
 import logging
 import sqlite3
 import time
@@ -13,13 +14,15 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Label,
+    FromClause,
+    Integer,
     Row,
-    Subquery,
+    Select,
     column,
     create_engine,
     event,
     insert,
+    literal,
     literal_column,
     select,
     table,
@@ -40,11 +43,20 @@ _SCRUB_AGAIN_SECONDS = 1.0
 # many times as many of the best matches as are asked for are looked at; when enough of them are visible, they are
 # what a look at all matches would have found.
 _AHEAD = 2
+_WORDS_ALONE = 32  # of a query's words that are looked for each alone, too
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 _fts = table("memory_fts", column("rowid"))
-_relevance: Label[float] = literal_column("-bm25(memory_fts)").label("relevance")
+# CROSS JOIN: in this order, as FTS5 can be asked for a word only once it is known.
+_matches = (
+    text(
+        "SELECT fts.rowid AS item_id, count(*) AS relevance FROM json_each(:words) AS words CROSS JOIN "
+        "memory_fts AS fts WHERE fts.memory_fts MATCH words.value GROUP BY fts.rowid"
+    )
+    .columns(item_id=Integer, relevance=Integer)
+    .subquery("matches")
+)
 
 
 class SqliteDatabase(Database):
@@ -82,12 +94,12 @@ class SqliteDatabase(Database):
     ) -> list[Row[Any]]:
         if not words:
             return []
-        matching = literal_column("memory_fts").op("MATCH")(_match_any(words))
-        ahead = select(_fts.c.rowid, _relevance).where(matching).order_by(_relevance.desc()).limit(_AHEAD * limit)
-        rows = _best(conn, ahead.subquery(), visible, limit)
-        if len(rows) < limit:  # the best are not for the caller's eyes, or there are no more: ask exactly
-            rows = _best(conn, select(_fts.c.rowid, _relevance).where(matching).subquery(), visible, limit)
-        return rows
+        asked = [_expression(word) for word in words]
+        found = {row.id: row for row in _with_most(conn, asked, visible, limit)}
+        for word in asked[:_WORDS_ALONE]:  # a rare word must not drown among rows that have more of the common ones
+            for row in _newest_with(conn, word, visible, -(-limit // len(asked))):
+                found.setdefault(row.id, row)
+        return list(found.values())
 
     @override
     def mark_for_scrub(self, conn: Connection) -> None:
@@ -184,13 +196,37 @@ def _engine(path: Path, pragmas: Sequence[str], pool: type[QueuePool] | type[Sta
     return engine
 
 
-def _best(conn: Connection, matches: Subquery, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
-    """The best `limit` visible items of `matches`, which are row ids with their relevance."""
-    statement = (
+def _with_most(conn: Connection, asked: Sequence[str], visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
+    """The visible items that have most of the words, the newest of equals first.
+
+    Not by bm25(): it weighs words by how many rows of the whole store have them, so which rows are found, and which
+    are not, would tell a caller what others wrote. Which words are rare among the found is for `memory/rank.py`.
+    """
+    ahead = select(_matches).order_by(_matches.c.relevance.desc(), _matches.c.item_id.desc()).limit(_AHEAD * limit)
+    words = {"words": json.dumps(asked)}
+    rows = conn.execute(_visible_of(ahead.subquery(), visible, limit), words).all()
+    if len(rows) < limit:  # the best are not for the caller's eyes, or there are no more: ask exactly
+        rows = conn.execute(_visible_of(_matches, visible, limit), words).all()
+    return list(rows)
+
+
+def _visible_of(matches: FromClause, visible: ColumnElement[bool], limit: int) -> Select[Any]:
+    return (
         select(memory_items, matches.c.relevance)
-        .join_from(matches, memory_items, memory_items.c.id == matches.c.rowid)
+        .join_from(matches, memory_items, memory_items.c.id == matches.c.item_id)
         .where(visible)
-        .order_by(matches.c.relevance.desc())
+        .order_by(matches.c.relevance.desc(), matches.c.item_id.desc())
+        .limit(limit)
+    )
+
+
+def _newest_with(conn: Connection, word: str, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
+    """The newest visible items that have the word."""
+    statement = (
+        select(memory_items, literal(1).label("relevance"))
+        .join_from(_fts, memory_items, memory_items.c.id == _fts.c.rowid)
+        .where(literal_column("memory_fts").op("MATCH")(word), visible)
+        .order_by(_fts.c.rowid.desc())
         .limit(limit)
     )
     return list(conn.execute(statement).all())
@@ -211,9 +247,9 @@ def _truncate_log(conn: Connection) -> bool:
     return busy == 0
 
 
-def _match_any(words: Sequence[str]) -> str:
-    """An FTS5 expression for any of `words`; one unsegmented character also matches pairs that begin with it."""
-    return " OR ".join(f'"{word}"*' if len(word) == 1 and not word.isascii() else f'"{word}"' for word in words)
+def _expression(word: str) -> str:
+    """`word` for FTS5; one unsegmented character also matches pairs that begin with it."""
+    return f'"{word}"*' if len(word) == 1 and not word.isascii() else f'"{word}"'
 
 
 def _translate(fault: DBAPIError | sqlite3.Error) -> MemboxError:

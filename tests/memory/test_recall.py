@@ -122,6 +122,13 @@ def test_equally_relevant_items_are_ordered_by_their_standing(
     assert ada.recall("gate code") == ["gate code alpha", "gate code omega"]
 
 
+def test_a_rare_word_does_not_drown_among_rows_with_more_of_the_common_ones(ada: Any) -> None:
+    ada.keep("the zoo has a new gate")
+    for start in range(0, 500, 100):
+        ada.remember(*(f"deployments of services were approved {number}" for number in range(start, start + 100)))
+    assert ada.recall("zoo deployments services")[0] == "the zoo has a new gate"
+
+
 def test_the_same_question_has_the_same_answer(ada: Any) -> None:
     ada.remember(*(f"gate number {number}" for number in range(50)))
     assert len({tuple(ada.recall("gate number")) for _ in range(5)}) == 1
