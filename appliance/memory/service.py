@@ -53,7 +53,7 @@ class Memory:
         caller = who.acting_as(request.tenant_id, request.agent_id, Role.WRITER)
         if request.scope is Scope.GLOBAL and caller.role is not Role.ADMIN:
             raise ForbiddenError("global_scope_requires_admin")
-        return self._database.write(Remembering(request, self._now()).store)
+        return self._database.write(Remembering(request, self._now()).store, repeatable=True)
 
     def recall(self, who: Principal, request: RecallRequest) -> RecallAnswer:
         """The items that answer a query, within the caller's budget and sight; raises ForbiddenError."""

@@ -22,11 +22,12 @@ class Database(ABC):
         """A connection that sees one consistent snapshot and cannot write."""
 
     @abstractmethod
-    def write[T](self, work: Callable[[Connection], T]) -> T:
+    def write[T](self, work: Callable[[Connection], T], repeatable: bool = False) -> T:
         """Run `work` in a transaction and return its result once it is durable on disk.
 
         Several callers may share a commit; each has its own savepoint, so what `work` raises undoes only its own
-        changes and is raised here. `work` must be short and must not call `read` or `write`.
+        changes and is raised here. `work` must be short and must not call `read` or `write`. When it is `repeatable`
+        it may be called again, its first changes undone, which is cheaper while nothing fails.
 
         Raises:
             StorageFullError: the disk is full; nothing was written.

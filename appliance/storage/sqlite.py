@@ -85,8 +85,8 @@ class SqliteDatabase(Database):
             raise _translate(fault) from fault
 
     @override
-    def write[T](self, work: Callable[[Connection], T]) -> T:
-        return self._writer.submit(work)
+    def write[T](self, work: Callable[[Connection], T], repeatable: bool = False) -> T:
+        return self._writer.submit(work, repeatable=repeatable)
 
     @override
     def full_text(

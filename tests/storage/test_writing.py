@@ -17,7 +17,7 @@ from appliance.storage.schema import box_state
 from appliance.storage.writer import GROUP_LIMIT
 
 Work = Callable[[Connection], Any]
-Add = Callable[[Work], Future[Any]]
+Add = Callable[..., Future[Any]]
 
 
 def put(key: str, value: str = "1") -> Work:
@@ -51,9 +51,9 @@ def waiting_together(database: Database, size: int = 16) -> Iterator[Add]:
         holding = pool.submit(database.write, hold)
         assert held.wait(30)
 
-        def add(work: Work) -> Future[Any]:
+        def add(work: Work, repeatable: bool = False) -> Future[Any]:
             before = queue.qsize()
-            answer = pool.submit(database.write, work)
+            answer = pool.submit(database.write, work, repeatable)
             while queue.qsize() == before:
                 assert not answer.done()
             return answer
@@ -95,6 +95,31 @@ def test_work_that_fails_takes_back_its_own_rows_and_no_others(database: Databas
     with pytest.raises(ValueError, match="mine alone"):
         bad.result(30)
     assert keys(database) == {"first", "last"}
+
+
+def test_repeatable_work_beside_one_that_fails_is_stored_once(database: Database) -> None:
+    calls: list[str] = []
+
+    def counted(key: str) -> Work:
+        return lambda conn: (calls.append(key), put(key)(conn))[1]
+
+    with waiting_together(database) as add:
+        first, bad, last = add(counted("same"), True), add(put("same"), True), add(counted("other"), True)
+    assert (first.result(30), last.result(30)) == ("same", "other")
+    with pytest.raises(StorageError):
+        bad.result(30)
+    assert keys(database) == {"same", "other"}
+    assert sorted(calls) == ["other", "same", "same"]  # all at once until one failed, then each for itself
+
+
+def test_repeatable_work_that_succeeds_is_called_once_and_shares_a_commit(database: Database) -> None:
+    calls: list[object] = []
+    with waiting_together(database) as add:
+        answers = [add(lambda conn: calls.append(transaction_of(conn)), True) for _ in range(5)]
+    for answer in answers:
+        answer.result(30)
+    assert len(calls) == 5
+    assert len({id(transaction) for transaction in calls}) == 1
 
 
 def test_a_broken_rule_of_the_store_is_told_to_the_one_who_broke_it(database: Database) -> None:
