@@ -66,7 +66,9 @@ class Writer:
         request = _Request(work, outside, repeatable)
         self._requests.put(request)
         while not request.is_done(timeout=1.0):
-            if not self._thread.is_alive() and not request.is_done():
+            if not self._thread.is_alive():
+                if request.is_done():  # just before the thread ended; it says so only once
+                    break
                 raise UnavailableError("shutting_down", "The box stopped before this was stored; send it again.")
         if request.error is not None:
             raise request.error
