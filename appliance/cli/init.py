@@ -31,7 +31,7 @@ _CONFIG = """\
 """
 
 _NEXT = (
-    ('membox note "The spare key is with Ana"', "write something down"),
+    ('membox note "The spare key is in the blue tin"', "write something down"),
     ('membox recall "spare key"', "find it again"),
     ("membox daemon start", "the web page, the phone, other machines"),
 )

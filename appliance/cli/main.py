@@ -74,7 +74,7 @@ def _wants_json(words: list[str]) -> bool:
     places=_PLACES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=examples(
-        'membox init && membox note "The spare key is with Ana"',
+        'membox init && membox note "The spare key is in the blue tin"',
         'membox recall "spare key"',
         "membox daemon start",
     ),

@@ -45,7 +45,7 @@ def mirror(tmp_path: Path) -> Path:
 def fill(box: Box) -> None:
     """What a person leaves in a box: notes, an edited file, items, a key."""
     for number in range(3):
-        box.notebook.capture(Note(text=f"Note {number}: the spare key is with Ana"), OWNER)
+        box.notebook.capture(Note(text=f"Note {number}: the spare key is in the blue tin"), OWNER)
     box.notebook.save("projects/garden.md", "# Garden\n\nThe plum tree bears every second year.\n", 0, OWNER)
     box.notebook.save("projects/garden.md", "# Garden\n\nThe plum tree bears every third year.\n", 1, OWNER)
     items = [NewItem.model_validate({"type": "fact", "text": f"Fact {n}: rosemary wants dry soil"}) for n in range(5)]

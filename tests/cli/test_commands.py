@@ -20,10 +20,10 @@ def today(membox: Any) -> str:
 
 
 def test_a_note_is_recalled_quoted_with_file_and_line(anywhere: Any) -> None:
-    assert re.fullmatch(r"Noted at \d\d:\d\d:\d\d\.\n", anywhere("note", "The spare key is with Ana").stdout)
+    assert re.fullmatch(r"Noted at \d\d:\d\d:\d\d\.\n", anywhere("note", "The spare key is in the blue tin").stdout)
     told = anywhere("recall", "spare key").stdout
     assert re.search(r"^1\. sessions/\d{4}-\d\d-\d\d\.md:\d+(-\d+)?  event", told, re.MULTILINE)
-    assert re.search(r"^  │ .*The spare key is with Ana", told, re.MULTILINE)
+    assert re.search(r"^  │ .*The spare key is in the blue tin", told, re.MULTILINE)
 
 
 def test_a_note_is_read_from_standard_input_with_title_tags_and_url(anywhere: Any) -> None:
@@ -97,7 +97,7 @@ def test_recall_filters_by_type_scope_and_agent(box: Any) -> None:
 
 
 def test_recall_with_json_has_exactly_the_contracts_fields_and_more_only_with_explain(box: Any) -> None:
-    box("note", "The spare key is with Ana")
+    box("note", "The spare key is in the blue tin")
     (plain,) = box.json("recall", "spare key")["items"]
     assert set(plain) == {"memory_id", "type", "text", "confidence", "salience", "source_ref", "created_at"}
     (explained,) = box.json("recall", "spare key", "--explain")["items"]
