@@ -7,6 +7,8 @@ Errors).
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
+from http import HTTPStatus
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,9 @@ for _module in ENDPOINT_MODULES:
 # these itself, and a known word is never taken for an id.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY")
 
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
 StartResponse = Callable[..., Any]
 
 
@@ -58,15 +63,15 @@ class App:
         self._box = box
         self._door = door
         self._gate = Gate(box.access, box.config)
-        self._bottle = self._routes([each for each in endpoints() if self._serves(each)])
+        self._router = self._routes([each for each in endpoints() if self._serves(each)])
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """One WSGI request (PEP 3333)."""
         environ["PATH_INFO"] = _readable(environ.get("PATH_INFO", ""))
         for name in [name for name in environ if name.startswith("HTTP_TAILSCALE_")]:
             del environ[name]  # identity headers count at no door of this application
-        answer: Iterable[bytes] = self._bottle(environ, start_response)
-        return answer
+        serve, params = self._router.match(environ)
+        return _sent(serve(environ, params), environ["REQUEST_METHOD"], start_response)
 
     def answer(self, endpoint: Endpoint, environ: dict[str, Any], params: dict[str, str]) -> Answer:
         """The life of a request."""
@@ -92,20 +97,17 @@ class App:
         return self._door.name in each.doors and (self._box.config.daemon.web_ui_enabled or not is_page)
 
     def _routes(self, served: list[Endpoint]) -> Any:
-        app = bottle.Bottle()
-        app.config.update({"json.enable": False, "catchall": False})
+        router = bottle.Router()
         known: dict[str, list[str]] = defaultdict(list)
         for each in served:
-            app.route(each.path, each.method, self._serve(each))
+            router.add(each.path, each.method, partial(self.answer, each))
             known[each.path].append(each.method)
         for path, methods in known.items():
             allow = [*methods, "HEAD"] if "GET" in methods else methods
-            app.route(path, [name for name in _METHODS if name not in allow], _refuse(MethodError(allow)))
-        app.route(r"<:re:[\s\S]*>", "ANY", _refuse(NotFoundError("not_found")))
-        return app
-
-    def _serve(self, endpoint: Endpoint) -> Callable[..., Any]:
-        return lambda **params: _response(self.answer(endpoint, bottle.request.environ, params))
+            for method in (name for name in _METHODS if name not in allow):
+                router.add(path, method, _refuse(MethodError(allow)))
+        router.add(r"<:re:[\s\S]*>", "ANY", _refuse(NotFoundError("not_found")))
+        return router
 
 
 def make_app(box: "Box", door: str | Door = WEB) -> App:
@@ -145,21 +147,23 @@ def finished(result: Any, request: Request) -> Answer:
     raise TypeError(f"{request.endpoint.name} returned {type(result).__name__}")
 
 
-def _refuse(error: MemboxError) -> Callable[..., Any]:
-    return lambda **_params: _response(answer_for(error))
+def _refuse(error: MemboxError) -> Callable[[dict[str, Any], dict[str, str]], Answer]:
+    return lambda _environ, _params: answer_for(error)
 
 
 def _to_sign_in() -> Answer:
     return Answer(303, b"", HTML, (("Location", "/sign-in"),))
 
 
-def _response(answer: Answer) -> Any:
-    headers = [("Content-Type", answer.content_type), *pages.security_headers(answer), *answer.headers]
-    return bottle.HTTPResponse(answer.body, answer.status, headers)
+def _sent(answer: Answer, method: str, start_response: StartResponse) -> list[bytes]:
+    """An answer as WSGI wants it. Bottle's own responses, made for more, take as long as the rest of a request."""
+    headers = [*pages.security_headers(answer), *answer.headers]
+    if answer.status not in _WITHOUT_BODY:
+        headers += [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+    start_response(_STATUS_LINES[answer.status], headers)
+    return [] if method == "HEAD" or answer.status in _WITHOUT_BODY else [answer.body]
 
 
 def _readable(path: str) -> str:
-    """The path, its bytes known to be UTF-8: what is not becomes U+FFFD, which names nothing."""
-    if path.isascii():
-        return path
-    return path.encode("latin-1", "replace").decode("utf-8", "replace").encode().decode("latin-1")
+    """The path as text, its bytes taken for UTF-8: what is not becomes U+FFFD, which names nothing."""
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -17,7 +17,7 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 from appliance.access.wrong_keys import WrongKeys
@@ -106,10 +106,25 @@ class JsonErrorTask(ErrorTask):
         self.write(body)
 
 
+class Task(WSGITask):
+    """Sends head and body of an answer together: one system call, and one wake-up of the client, instead of two."""
+
+    def write(self, data: bytes) -> None:
+        """Write a part of the answer's body, its head before the first."""
+        whole = self.complete and not self.wrote_header and self.has_body and self.content_length == len(data)
+        if not whole:
+            super().write(data)
+            return
+        self.channel.write_soon(self.build_response_header() + data)
+        self.wrote_header = True
+        self.content_bytes_written = len(data)
+
+
 class Channel(HTTPChannel):
-    """A connection with our parser and errors."""
+    """A connection with our parser, answers and errors."""
 
     parser_class = Parser
+    task_class = Task
     error_task_class = JsonErrorTask
 
 
