@@ -30,7 +30,7 @@ class Plan:
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
     singles: int = 400
-    per_client: int = 200
+    per_client: int = 500
     notes: int = 120
     questions: int = 200
     recalls: int = 1_000
