@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from time import monotonic, perf_counter
@@ -95,14 +95,12 @@ class _Clients:
         return Done(sum(self._written), sum(self._recalled), perf_counter() - begin)
 
     def _guarded(self, client: Callable[[int, Line], None], number: int) -> None:
-        line = Line(self._load.address, self._load.key)
         try:
-            client(number, line)
+            with closing(Line(self._load.address, self._load.key)) as line:
+                client(number, line)
         except BaseException as fault:  # noqa: BLE001 - raised again by the main thread
             self._faults.append(fault)
             self._begin.abort()
-        finally:
-            line.close()
 
     def _write(self, number: int, line: Line) -> None:
         bodies = [remember_body([text]) for text in self._load.writers[number]]
