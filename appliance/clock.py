@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)  # whole numbers: floats lose milliseconds far from now, and year 9999 itself
 
 
 def system_clock() -> datetime:
@@ -17,12 +19,12 @@ def to_ms(moment: datetime) -> int:
     """Epoch milliseconds of `moment`; one without zone is taken as UTC (contract memory-api, Scoring defaults)."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """The aware UTC datetime of epoch milliseconds."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    """The aware UTC datetime of epoch milliseconds; OverflowError before the year 1 and after 9999."""
+    return _EPOCH + milliseconds * _MILLISECOND
 
 
 def iso(milliseconds: int) -> str:

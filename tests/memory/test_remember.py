@@ -79,7 +79,7 @@ def test_blank_items_are_refused_one_by_one(ada: Any) -> None:
         {"source_ref": "r" * 512},
         {"confidence": 0, "salience": 1},
         {"confidence": None, "salience": None, "source_ref": None, "expires_at": None, "occurred_at": None},
-        {"expires_at": "9999-12-31T23:59:59Z"},
+        {"expires_at": "9999-12-31T23:59:59.999999Z"},
         {"occurred_at": "0001-01-01T00:00:00Z"},
         {"unknown": {"is": "ignored"}},
     ],
