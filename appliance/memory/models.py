@@ -1,6 +1,6 @@
 """What callers of the memory send and get (contract memory-api, Endpoints). Unknown request fields are ignored."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -41,12 +41,16 @@ def _moment(value: object) -> int:
     if not isinstance(value, str):
         raise ValueError("must be a date and time as ISO 8601 text")
     try:
-        moment = datetime.fromisoformat(value)
-        milliseconds = to_ms(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        milliseconds = to_ms(datetime.fromisoformat(value))
         from_ms(milliseconds)
     except (ValueError, OverflowError) as fault:
         raise ValueError("must be a date and time as ISO 8601 text, such as 2026-11-20T08:30:00Z") from fault
     return milliseconds
+
+
+def _whole(value: object) -> object:
+    """A whole number written with a point is one: 1400.0 (JSON Schema says so, and floats are how clients compute)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _not_the_notebooks(source_ref: str | None) -> str | None:
@@ -115,8 +119,8 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    max_items: Annotated[int, Field(ge=1, le=100, strict=True)] = 12
-    max_tokens: Annotated[int, Field(ge=64, le=32000, strict=True)] = 1400
+    max_items: Annotated[int, Field(ge=1, le=100, strict=True), BeforeValidator(_whole)] = 12
+    max_tokens: Annotated[int, Field(ge=64, le=32000, strict=True), BeforeValidator(_whole)] = 1400
 
 
 class Filters(BaseModel):

@@ -38,6 +38,9 @@ def test_an_answer_has_exactly_the_contracts_fields(ada: Any) -> None:
         {"budget": {"max_tokens": 63}},
         {"budget": {"max_tokens": 32001}},
         {"budget": {"max_items": "12"}},
+        {"budget": {"max_items": True}},
+        {"budget": {"max_items": 12.5}},
+        {"budget": {"max_items": float("inf")}},
         {"budget": None},
         {"filters": {"trust_min": 1.1}},
         {"filters": {"types": ["rumour"]}},
@@ -48,6 +51,11 @@ def test_an_answer_has_exactly_the_contracts_fields(ada: Any) -> None:
 def test_a_request_past_a_limit_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RecallRequest.model_validate({"tenant_id": "home", "agent_id": "ada", "query": "gate", **fields})
+
+
+def test_a_whole_number_may_be_written_with_a_point(ada: Any) -> None:
+    ada.remember("the gate code", "the gate key")
+    assert len(ada.recall("gate", budget={"max_items": 1.0, "max_tokens": 1400.0})) == 1
 
 
 @pytest.mark.parametrize("query", ["?", " ", "—…!", "🙂", "___"])
