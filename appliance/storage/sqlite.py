@@ -191,7 +191,7 @@ def _engine(path: Path, pragmas: Sequence[str], pool: type[QueuePool] | type[Sta
 
         @event.listens_for(engine, "begin")
         def begin(conn: Connection) -> None:
-            conn.exec_driver_sql("BEGIN")
+            _run(conn, "BEGIN")
 
     return engine
 
@@ -233,7 +233,16 @@ def _newest_with(conn: Connection, word: str, visible: ColumnElement[bool], limi
 
 
 def _begin_immediate(conn: Connection) -> None:
-    conn.exec_driver_sql("BEGIN IMMEDIATE")
+    _run(conn, "BEGIN IMMEDIATE")
+
+
+def _run(conn: Connection, statement: str) -> None:
+    """Run a bare statement on the driver: what SQLAlchemy does around it takes five times as long."""
+    raw = cast(sqlite3.Connection, conn.connection.driver_connection)
+    try:
+        raw.execute(statement)
+    except sqlite3.Error as fault:
+        raise DBAPIError.instance(statement, None, fault, sqlite3.Error, dialect=conn.dialect) from fault
 
 
 def _truncate_log(conn: Connection) -> bool:
