@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from appliance import cadence
 from appliance.errors import NotConfiguredError
-from appliance.home import CONFIG_FILE, DATABASE_FILE
+from appliance.home import CONFIG_FILE, DATABASE_FILE, expanded
 
 
 def system_timezone() -> str:
@@ -49,7 +49,8 @@ def _schedule(value: str) -> str:
 
 
 def _mirror_path(value: str) -> str:
-    if value and not Path(value).expanduser().is_absolute():
+    # Unlike Path's, this leaves a ~user whom there is not as it is, which is then not absolute.
+    if value and not os.path.isabs(os.path.expanduser(value)):
         raise ValueError("not absolute")
     return value
 
@@ -315,7 +316,7 @@ def _variable(environ: Mapping[str, str], word: str) -> str | None:
 
 def _overridden(table: Section, section: str, key: str, variable: str, value: str) -> Section:
     # A path on the command line or in a unit starts where the process does, as it does for existing deployments.
-    text = str(Path(value).expanduser().absolute()) if key == "sqlite_path" else value
+    text = str(expanded(Path(value)).absolute()) if key == "sqlite_path" else value
     try:
         return type(table).model_validate({**table.model_dump(), key: text})
     except ValidationError:
@@ -326,7 +327,7 @@ def _overridden(table: Section, section: str, key: str, variable: str, value: st
 def _given_keys(home: Path, keys_file: str, environ: Mapping[str, str]) -> dict[str, GivenKey]:
     keys: dict[str, GivenKey] = {}
     if keys_file:
-        file = home / Path(keys_file).expanduser()
+        file = home / expanded(Path(keys_file))
         try:
             keys |= _parse_keys(file.read_text(encoding="utf-8"), f"{file} (auth.keys_file)")
         except (OSError, UnicodeDecodeError) as error:

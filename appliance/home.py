@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from appliance.errors import NotConfiguredError
+
 CONFIG_FILE = "config.toml"
 DATABASE_FILE = "membox.db"
 NOTEBOOK_DIRECTORY = "notebook"
@@ -13,8 +15,18 @@ NOTEBOOK_DIRECTORY = "notebook"
 def default_home(environ: Mapping[str, str] = os.environ) -> Path:
     """The home to use when none is named: `$MEMBOX_HOME`, else `membox` in the user's data directory."""
     if given := environ.get("MEMBOX_HOME"):
-        return Path(given).expanduser().absolute()
+        return expanded(Path(given)).absolute()
     return _user_data(environ) / "membox"
+
+
+def expanded(path: Path) -> Path:
+    """`path` with the directory its `~` stands for; NotConfiguredError when there is no such user."""
+    try:
+        return path.expanduser()
+    except RuntimeError as fault:
+        raise NotConfiguredError(
+            "no_such_user", f"{path}: {path.parts[0]} is nobody here; write it in full."
+        ) from fault
 
 
 def _user_data(environ: Mapping[str, str]) -> Path:

@@ -167,6 +167,7 @@ def test_setting_in_an_empty_home_makes_a_private_file(home: Path) -> None:
         ("capture_token", "x", "membox key create --role capture"),
         ("llm.anthropic_api_key", "x", "membox secrets"),
         ("daemon.backup_mirror_path", "{home}/copies", "inside the home"),
+        ("daemon.backup_mirror_path", "~nobody-of-that-name/copies", "an absolute path"),
     ],
 )
 def test_a_value_that_is_not_possible_changes_nothing(home: Path, key: str, value: str, words: str) -> None:
@@ -180,3 +181,8 @@ def test_a_value_that_is_not_possible_changes_nothing(home: Path, key: str, valu
 def test_the_home_is_the_named_one_else_the_users_data_directory() -> None:
     assert default_home({"MEMBOX_HOME": "/srv/box"}) == Path("/srv/box")
     assert default_home({"XDG_DATA_HOME": "/data"}).name == "membox"
+
+
+def test_a_home_of_a_user_who_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(NotConfiguredError, match="~nobody-of-that-name is nobody here"):
+        default_home({"MEMBOX_HOME": "~nobody-of-that-name/box"})

@@ -10,6 +10,7 @@ from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import counted, emit, examples, json_option, shown, size, table, when
 from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient
 from appliance.errors import ForbiddenError
+from appliance.home import expanded
 
 
 @click.group(epilog=examples("membox backup now", "membox backup list", "membox backup verify"))
@@ -93,7 +94,7 @@ def restore(caller: Caller, source: Path, home: Path | None, replace: bool, as_j
     """
     from appliance.backup.restore import restore as restore_home
 
-    restored = restore_home(source.expanduser(), home.expanduser().absolute() if home else caller.home, replace)
+    restored = restore_home(expanded(source), expanded(home).absolute() if home else caller.home, replace)
     answer = restored.as_dict()
     emit(answer, as_json, lambda: _print_restored(answer))
 
@@ -137,7 +138,7 @@ def verify(caller: Caller, path: Path | None, output_json: Path | None, as_json:
 def _verify_here(path: Path) -> list[dict[str, Any]]:
     from appliance.backup.verify import verify as verify_copies
 
-    return [report.as_dict() for report in verify_copies(path.expanduser().absolute())]
+    return [report.as_dict() for report in verify_copies(expanded(path).absolute())]
 
 
 def _verify_mirror(caller: Caller) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from appliance.cli.connect import Caller
 from appliance.cli.errors import report
 from appliance.cli.lazy import LazyGroup, Place
 from appliance.cli.output import examples, prepare_streams
-from appliance.home import default_home
+from appliance.home import default_home, expanded
 
 _DAY, _BOX, _CARE = "Every day", "The box", "Care"
 
@@ -94,7 +94,7 @@ def membox(ctx: click.Context, home: Path | None) -> None:
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False
-    ctx.obj = Caller(home.expanduser().absolute() if home else default_home(), home_named=home is not None)
+    ctx.obj = Caller(expanded(home).absolute() if home else default_home(), home_named=home is not None)
 
 
 def main() -> None:
