@@ -78,5 +78,6 @@ def _tell(caller: Caller, is_new: bool) -> None:
     click.echo(f"Your memory box is ready: {home}" if is_new else f"There is a memory box already, in order: {home}")
     click.echo(f"The notebook, plain Markdown, is in {caller.home / NOTEBOOK_DIRECTORY}.")
     click.echo("\nNext:")
+    width = max(len(command) for command, _ in _NEXT)
     for command, purpose in _NEXT:
-        click.echo(f"  {bold(command.ljust(40))}  {purpose}")
+        click.echo(f"  {bold(command.ljust(width))}  {purpose}")
