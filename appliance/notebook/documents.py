@@ -21,7 +21,7 @@ def checked_path(path: str) -> str:
     """`path` itself when the notebook may hold it.
 
     Allowed is a relative path with forward slashes that ends in `.md`, has no part that is empty, begins with a dot
-    or holds a backslash or control character, and fits any file system.
+    or holds a backslash or control character, has no directory named like a file, and fits any file system.
 
     Raises:
         InvalidError: `invalid_path`.
@@ -45,7 +45,9 @@ def path_fault(path: str) -> str:
             return "it holds a character that file names should not have"
         if len(part.encode(errors="replace")) > _MAX_NAME_BYTES:
             return "a part of it is too long"
-    return "its name is missing" if parts[-1] == ".md" else ""
+    if any(part.lower().endswith(".md") for part in parts[:-1]):
+        return "a directory's name may not end in .md, which is for files: one cannot be both"
+    return ""
 
 
 def tier(path: str) -> str:

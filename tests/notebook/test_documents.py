@@ -12,7 +12,7 @@ from appliance.notebook.plaintext import decode, joined, lines_of, normalise
     [
         "", "/etc/x.md", "../x.md", "a/../x.md", "a//x.md", "./x.md", ".md", "a/.md", ".hidden.md", "a/.git/x.md",
         "x.txt", "x.md/", "a\\b.md", "a\nb.md", "a\0.md", " x.md", "a /x.md", "x" * 400 + ".md",
-        "/".join("abcdefghi") + ".md", "é" * 150 + ".md", "x.MD", "a\u202eb.md",
+        "/".join("abcdefghi") + ".md", "é" * 150 + ".md", "x.MD", "a\u202eb.md", "notes.md/x.md", "a/B.MD/x.md",
     ],
 )  # fmt: skip
 def test_a_path_that_could_leave_the_notebook_or_confuse_a_reader_is_refused(path: str) -> None:
