@@ -235,7 +235,7 @@ class WorkingCopy:
         look = self.files.look(path)
         if held and held.is_as_left(look):
             return False
-        if path in self.refused and self.refused[path][0] == look:
+        if look is not None and path in self.refused and self.refused[path][0] == look:
             return False
         reading = self._reading(path)
         if path in self.refused:
@@ -262,7 +262,8 @@ class WorkingCopy:
         try:
             reading = self.files.read(path, self._limit(path))
         except StorageError as fault:
-            self.refused[path] = (look, fault.sentence)
+            if look is not None or path in self.held:
+                self.refused[path] = (look, fault.sentence)
             return None
         self.refused.pop(path, None)
         return reading

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from appliance.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
+from appliance.errors import ConflictError, InvalidError, NotFoundError, StorageError, TooLargeError
 from appliance.notebook.service import Notebook
 
 TODO = "tasks/todo.md"
@@ -182,3 +182,23 @@ def test_a_file_behind_a_link_is_neither_read_nor_written(notebook: Notebook, ro
     with pytest.raises(Exception, match="is a link"):
         notebook.save("linked/new.md", "x\n", 0, "ana")
     assert list(outside.iterdir()) == [outside / "secret.md"]
+
+
+def test_a_directory_put_in_the_place_of_a_link_takes_files_again(
+    notebook: Notebook, root: Path, tmp_path: Path
+) -> None:
+    notebook.save("linked/old.md", "old\n", 0, "ana")
+    (root / "linked").rename(tmp_path / "elsewhere")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (root / "linked").symlink_to(outside)
+    for name in ("old", "new"):
+        with pytest.raises(StorageError, match="is a link"):
+            notebook.save(f"linked/{name}.md", "x\n", name == "old", "ana")
+    assert notebook.problems() == ["linked/old.md is left alone: its directory is a link."]
+    (root / "linked").unlink()
+    (root / "linked").mkdir()
+    notebook.save("linked/old.md", "x\n", 1, "ana")
+    notebook.save("linked/new.md", "x\n", 0, "ana")
+    assert [(root / "linked" / name).read_text() for name in ("old.md", "new.md")] == ["x\n", "x\n"]
+    assert notebook.problems() == []
