@@ -221,8 +221,8 @@ def _fault(entry: os.DirEntry[str], path: str) -> str:
 
 
 def _shown(path: str) -> str:
-    """A file's name as text, even one that is not UTF-8."""
-    return path.encode(errors="replace").decode()
+    """A file's name as text on one line, even one that is not UTF-8."""
+    return "".join(char if char.isprintable() else "?" for char in path)
 
 
 @contextmanager

@@ -91,8 +91,8 @@ class Notebook:
         with self._lock, suppress(StorageError, StorageFullError, UnavailableError):
             self._copy.clear_marks()
 
-    def problems(self) -> list[str]:
-        """What keeps files from being part of the notebook, a sentence each; for `membox doctor`."""
+    def problems(self) -> dict[str, str]:
+        """What keeps files from being part of the notebook, a sentence each with its remedy; for `membox doctor`."""
         with self._lock:
             return self._watch.problems()
 

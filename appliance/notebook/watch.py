@@ -11,6 +11,10 @@ from appliance.notebook.working_copy import WorkingCopy
 SETTLE_SECONDS = 1.0
 """How long a file must stay as it is before an edit by hand is taken in."""
 
+_READABLE = "Make it a plain UTF-8 text file that the box may read; until then its last good version is used."
+_TRIED_AGAIN = "Nothing else: it is tried again on its own, and the version is kept meanwhile."
+_SETTLE = "Keep what is right and remove the lines <<<<<<<, ======= and >>>>>>>."
+
 MEMBOX = "membox"
 """The author of what the box itself writes."""
 
@@ -75,19 +79,15 @@ class Watch:
             return self._attempt(path, missing_is_deletion=not gone)
         return False
 
-    def problems(self) -> list[str]:
-        """What keeps files from being part of the notebook, a sentence each; for `membox doctor`."""
-        sentences = [
-            f"{path} is left alone: {reason}."
-            for path, reason in sorted({**self._left_out, **self._copy.refusals()}.items())
-        ]
-        sentences += [sentence for _, sentence in sorted(self._unwritten.items())]
-        sentences += [
-            f"{path} holds a conflict: keep what is right and remove the lines <<<<<<<, ======= and >>>>>>>."
-            for path, held in sorted(self._copy.held.items())
-            if held.facts and held.facts.conflict
-        ]
-        return sentences
+    def problems(self) -> dict[str, str]:
+        """What keeps files from being part of the notebook, a sentence each with its remedy; for `membox doctor`."""
+        left_alone = sorted({**self._left_out, **self._copy.refusals()}.items())
+        conflicts = [path for path, held in sorted(self._copy.held.items()) if held.facts and held.facts.conflict]
+        return {
+            **{f"{path} is left alone: {reason}.": _READABLE for path, reason in left_alone},
+            **{sentence: _TRIED_AGAIN for _, sentence in sorted(self._unwritten.items())},
+            **{f"{path} holds a conflict.": _SETTLE for path in conflicts},
+        }
 
     def _attempt(self, path: str, missing_is_deletion: bool) -> bool:
         """Take in one file; what cannot be written now is kept as a problem and tried again at the next notice."""

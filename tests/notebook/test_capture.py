@@ -176,7 +176,7 @@ def test_a_full_disk_is_said_and_the_retry_stores_the_note_once(
     assert notebook.capture(Note(text="during"), "phone", "key-1").replayed
     assert [entry.text for entry in journal.parse((root / DAY).read_text())] == ["before", "during"]
     notebook.notice()
-    assert notebook.problems() == []
+    assert not notebook.problems()
 
 
 def test_the_next_look_repairs_a_file_that_could_not_be_written(

@@ -8,13 +8,11 @@ from appliance.daemon.findings import Finding, ok, warn
 if TYPE_CHECKING:
     from appliance.box import Box
 
-_REMEDY = "Make it a plain UTF-8 text file that the box may read; until then its last good version is used."
-
 
 def check(box: "Box", _deep: bool) -> Iterator[Finding]:
-    """Files that were edited by hand into something that cannot be taken in."""
+    """Files that cannot be taken in or written, and conflicts nobody has settled."""
     problems = box.notebook.problems()
-    for problem in problems:
-        yield warn("notebook", str(problem), _REMEDY)
+    for problem, remedy in problems.items():
+        yield warn("notebook", problem, remedy)
     if not problems:
         yield ok("notebook", "Every file of the notebook is taken in.")
