@@ -103,7 +103,7 @@ def _build(chosen: Path, manifest: Manifest, home: Path) -> Path:
         for name in manifest.files:
             copy_file(chosen / name, built / name)
         run_directory(built).mkdir(mode=0o700)
-        if faults := [fault for fault in faults_of(built, manifest) if not fault.startswith("run/")]:
+        if faults := faults_of(built, manifest):
             raise StorageError("copy_damaged", f"What was restored does not read back as copied ({faults[0]}).")
         _take_owner(built, home)
         sync_tree(built)
