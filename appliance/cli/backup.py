@@ -52,7 +52,10 @@ def list_generations(caller: Caller, as_json: bool) -> None:
         for row in answer["generations"]
     ]
     head = ("GENERATION", "MADE", "FILES", "SIZE", "MEMBOX")
-    none = "No copy yet; `membox backup now` makes one."
+    if answer["mirror"] is None:
+        none = "No mirror is set; name a directory on another disk: `membox config set daemon.backup_mirror_path PATH`."
+    else:
+        none = f"There is no copy in {answer['mirror']}: is that disk mounted? Then `membox backup now` makes one."
     emit(answer, as_json, lambda: table(head, rows, none))
 
 

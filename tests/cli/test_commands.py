@@ -205,7 +205,9 @@ def test_a_typo_in_the_settings_is_told_with_its_place(box: Any) -> None:
 def test_copies_are_made_listed_verified_and_restored(anywhere: Any, tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
     assert "backup_mirror_path" in anywhere("backup", "now", code=2).stderr
+    assert "No mirror is set" in anywhere("backup", "list").stdout
     anywhere("config", "set", "daemon.backup_mirror_path", str(mirror))
+    assert f"no copy in {mirror}" in anywhere("backup", "list").stdout
     anywhere("note", "Worth keeping")
     generation = anywhere.json("backup", "now")["generation"]
     assert generation in anywhere("backup", "list").stdout
