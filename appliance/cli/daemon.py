@@ -11,6 +11,7 @@ import click
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.init import write_settings
 from appliance.cli.output import emit, examples, fields, json_option, shown, table, when
+from appliance.clock import iso
 from appliance.daemon import lifecycle
 from appliance.home import log_path
 from appliance.lease import Holder
@@ -69,7 +70,7 @@ def status(caller: Caller, as_json: bool) -> None:
         )
         click.get_current_context().exit(1)
     jobs = _jobs(caller) if holder.ready else []
-    answer = {"running": True, **asdict(holder), "jobs": jobs}
+    answer = {"running": True, **asdict(holder), "since": iso(_since(holder)), "jobs": jobs}
 
     def plain() -> None:
         _print_holder(holder)
@@ -81,8 +82,13 @@ def status(caller: Caller, as_json: bool) -> None:
 
 def _print_holder(holder: Holder) -> None:
     state = "serving" if holder.ready else "starting or stopping"
-    since = when(int(holder.since * 1000))
+    since = when(_since(holder))
     fields([("state", state), ("address", holder.url), ("process", holder.pid), ("since", since)])
+
+
+def _since(holder: Holder) -> int:
+    """Since when it runs, in epoch milliseconds."""
+    return int(holder.since * 1000)
 
 
 @daemon.command(epilog=examples("membox daemon schedule", "membox daemon schedule --json"))

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,7 @@ def test_a_daemon_starts_is_seen_refuses_a_second_and_stops(box: Any) -> None:
     assert "membox serves http://127.0.0.1:" in told
     seen = box.json("daemon", "status")
     assert (seen["running"], seen["ready"]) == (True, True)
+    assert datetime.fromisoformat(seen["since"]).tzinfo is not None
     assert "mirror" in box("daemon", "status").stdout
     assert [job["name"] for job in box.json("daemon", "schedule")["jobs"]] != []
     second = box.process("daemon", "start", "--port", "0", code=1).stderr
