@@ -61,8 +61,3 @@ class Principal:
         """Raise ForbiddenError `insufficient_role` unless the role is at least `least`."""
         if self.role < least:
             raise ForbiddenError("insufficient_role")
-
-
-def owner_of(tenant_id: str) -> Principal:
-    """The person whose box it is, signed in or at its command line: admin of the box's tenant."""
-    return Principal(tenant_id, "owner", Role.ADMIN, owner=True)

@@ -44,7 +44,6 @@ class Session:
     session_id: str
     principal: Principal
     csrf_token: str
-    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +97,11 @@ def open_session(conn: Connection, ticket: str, device: str, now: int) -> NewSes
 def find_session(conn: Connection, token: str, owner: Principal, now: int) -> Session | None:
     """The open session of a cookie's token."""
     row = conn.execute(
-        select(web_sessions.c.session_hash, web_sessions.c.csrf_token, web_sessions.c.expires_at)
+        select(web_sessions.c.session_hash, web_sessions.c.csrf_token)
         .where(web_sessions.c.session_hash == hash_of(token))
         .where(web_sessions.c.expires_at > now)
     ).first()
-    return row and Session(row.session_hash[:_SHOWN_ID], owner, row.csrf_token, row.expires_at)
+    return row and Session(row.session_hash[:_SHOWN_ID], owner, row.csrf_token)
 
 
 def drop_expired(conn: Connection, now: int) -> None:

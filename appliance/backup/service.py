@@ -4,7 +4,7 @@ import logging
 import shutil
 import threading
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 from appliance.backup import target
@@ -117,11 +117,6 @@ class Backup:
                 "bad_generation", "A generation is named like 20261120T090000Z; see `membox backup list`."
             )
         return verify(path / GENERATIONS / generation)
-
-    def newest_at(self) -> datetime | None:
-        """When the newest copy was made."""
-        newest = next(iter(self.generations()), None)
-        return newest.manifest.created_at if newest else None
 
     def _thin(self, path: Path, keep_days: int) -> list[str]:
         going = superfluous(generations(path), self._clock().astimezone(UTC), keep_days)

@@ -1,6 +1,6 @@
 """Where recall's candidates come from. Full text is one source; each further one (vectors) is a class beside it.
 
-A source finds rows the caller may see, with a relevance of its own scale; `rank` makes the scales comparable.
+A source finds rows the caller may see; how well they answer, of whichever source, is for `rank`.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class CandidateSource(Protocol):
     """Finds rows of `memory_items` that may answer a query."""
 
     def find(self, conn: Connection, query: Query, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
-        """About `limit` visible rows with all item columns and `relevance` (larger is better), best first."""
+        """About `limit` visible rows with all item columns."""
 
 
 class FullText:

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from appliance.clock import Clock, to_ms
 from appliance.memory import similarity
@@ -94,10 +94,6 @@ class NotebookSections:
             .where(memory_items.c.memory_id == memory_id, memory_items.c.tenant_id == self._tenant_id)
         ).first()
         return (row.path, row.first_line, row.last_line) if row else None
-
-    def count(self, conn: Connection) -> int:
-        """How many items the notebook has."""
-        return int(conn.execute(select(func.count()).select_from(notebook_sections)).scalar_one())
 
     def _row(self, path: str, section: Section, text: str, now: int) -> dict[str, Any]:
         item = NewItem.model_construct(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from appliance.clock import Clock, to_ms
 from appliance.errors import ForbiddenError
@@ -21,7 +21,7 @@ from appliance.memory.models import (
 )
 from appliance.memory.recall import recall
 from appliance.memory.remember import IDEMPOTENCY_MS, Remembering, purge_idempotency
-from appliance.memory.visibility import alive, visible_to
+from appliance.memory.visibility import visible_to
 from appliance.principal import Principal, Role
 from appliance.storage import Database
 from appliance.storage.schema import memory_items
@@ -85,12 +85,6 @@ class Memory:
         if not self.forget_section(memory_id, caller.agent_id):
             self._database.write(lambda conn: forgetting.forget(conn, self._database, caller, memory_id, now))
         return ForgetAnswer(memory_id=memory_id, deleted=True)
-
-    def count(self) -> int:
-        """How many live items there are, of all tenants; for the owner's status page."""
-        with self._database.read() as conn:
-            statement = select(func.count()).select_from(memory_items).where(alive(self._now()))
-            return int(conn.execute(statement).scalar_one())
 
     def purge(self) -> None:
         """Drop what nobody needs any more: remembered answers older than their 24 hours."""

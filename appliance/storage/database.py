@@ -43,7 +43,7 @@ class Database(ABC):
         them, then, until there are about twice as many, the newest that have each single one.
 
         `visible` is part of the query: rows the caller may not see neither crowd out those it may nor change which of
-        those are found. Each row has all columns of `memory_items` and `relevance`, larger is better.
+        those are found. Each row has all columns of `memory_items`.
         """
 
     @abstractmethod

@@ -22,7 +22,6 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
-    literal,
     literal_column,
     select,
     table,
@@ -51,10 +50,10 @@ _fts = table("memory_fts", column("rowid"))
 # CROSS JOIN: in this order, as FTS5 can be asked for a word only once it is known.
 _matches = (
     text(
-        "SELECT fts.rowid AS item_id, count(*) AS relevance FROM json_each(:words) AS words CROSS JOIN "
+        "SELECT fts.rowid AS item_id, count(*) AS shared FROM json_each(:words) AS words CROSS JOIN "
         "memory_fts AS fts WHERE fts.memory_fts MATCH words.value GROUP BY fts.rowid"
     )
-    .columns(item_id=Integer, relevance=Integer)
+    .columns(item_id=Integer, shared=Integer)
     .subquery("matches")
 )
 
@@ -202,7 +201,7 @@ def _with_most(conn: Connection, asked: Sequence[str], visible: ColumnElement[bo
     Not by bm25(): it weighs words by how many rows of the whole store have them, so which rows are found, and which
     are not, would tell a caller what others wrote. Which words are rare among the found is for `memory/rank.py`.
     """
-    ahead = select(_matches).order_by(_matches.c.relevance.desc(), _matches.c.item_id.desc()).limit(_AHEAD * limit)
+    ahead = select(_matches).order_by(_matches.c.shared.desc(), _matches.c.item_id.desc()).limit(_AHEAD * limit)
     words = {"words": json.dumps(asked)}
     rows = conn.execute(_visible_of(ahead.subquery(), visible, limit), words).all()
     if len(rows) < limit:  # the best are not for the caller's eyes, or there are no more: ask exactly
@@ -212,10 +211,10 @@ def _with_most(conn: Connection, asked: Sequence[str], visible: ColumnElement[bo
 
 def _visible_of(matches: FromClause, visible: ColumnElement[bool], limit: int) -> Select[Any]:
     return (
-        select(memory_items, matches.c.relevance)
+        select(memory_items)
         .join_from(matches, memory_items, memory_items.c.id == matches.c.item_id)
         .where(visible)
-        .order_by(matches.c.relevance.desc(), matches.c.item_id.desc())
+        .order_by(matches.c.shared.desc(), matches.c.item_id.desc())
         .limit(limit)
     )
 
@@ -223,7 +222,7 @@ def _visible_of(matches: FromClause, visible: ColumnElement[bool], limit: int) -
 def _newest_with(conn: Connection, word: str, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
     """The newest visible items that have the word."""
     statement = (
-        select(memory_items, literal(1).label("relevance"))
+        select(memory_items)
         .join_from(_fts, memory_items, memory_items.c.id == _fts.c.rowid)
         .where(literal_column("memory_fts").op("MATCH")(word), visible)
         .order_by(_fts.c.rowid.desc())

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
+from appliance.clock import to_ms
 from appliance.memory import Memory
 from appliance.memory.models import (
     ForgetAnswer,
@@ -18,8 +20,10 @@ from appliance.memory.models import (
     RememberAnswer,
     RememberRequest,
 )
+from appliance.memory.visibility import alive
 from appliance.principal import Principal, Role
 from appliance.storage import Database
+from appliance.storage.schema import memory_items
 
 
 @dataclass
@@ -77,6 +81,18 @@ def clock() -> MovableClock:
 @pytest.fixture
 def memory(database: Database, clock: MovableClock) -> Memory:
     return Memory(database, clock)
+
+
+@pytest.fixture
+def live_items(database: Database, clock: MovableClock) -> Callable[[], int]:
+    """Counts the items of all tenants that are not over."""
+
+    def count() -> int:
+        with database.read() as conn:
+            alive_now = select(func.count()).select_from(memory_items).where(alive(to_ms(clock())))
+            return int(conn.execute(alive_now).scalar_one())
+
+    return count
 
 
 @pytest.fixture

@@ -150,67 +150,67 @@ def test_a_request_past_a_limit_is_refused(ada: Any, fields: dict[str, Any]) -> 
 
 
 class TestIdempotency:
-    def test_the_same_request_is_stored_once_and_answered_alike(self, ada: Any, memory: Any) -> None:
+    def test_the_same_request_is_stored_once_and_answered_alike(self, ada: Any, live_items: Any) -> None:
         first = ada.remember("one", " ", idempotency_key="k")
         again = ada.remember("one", " ", idempotency_key="k")
         assert again.warnings == [*first.warnings, "idempotency_replay"]
         assert again.model_copy(update={"warnings": first.warnings}) == first
-        assert memory.count() == 1
+        assert live_items() == 1
         assert ada.remember("one", " ", idempotency_key="k") == again
 
     @pytest.mark.parametrize("other", [{"items": ("two",)}, {"items": ("one", "one")}, {"scope": "team"}])
     def test_the_key_for_something_else_is_a_conflict_that_stores_nothing(
-        self, ada: Any, memory: Any, other: dict[str, Any]
+        self, ada: Any, live_items: Any, other: dict[str, Any]
     ) -> None:
         ada.remember("one", idempotency_key="k")
         items = other.pop("items", ("one",))
         with pytest.raises(ConflictError) as refused:
             ada.remember(*items, idempotency_key="k", **other)
         assert refused.value.word == "idempotency_conflict"
-        assert memory.count() == 1
+        assert live_items() == 1
 
-    def test_a_key_belongs_to_tenant_and_agent(self, caller: Any, memory: Any) -> None:
+    def test_a_key_belongs_to_tenant_and_agent(self, caller: Any, live_items: Any) -> None:
         for agent, tenant in (("ada", "home"), ("bob", "home"), ("ada", "away")):
             answer = caller(agent, tenant=tenant).remember(f"{agent} of {tenant}", idempotency_key="k")
             assert (answer.accepted, answer.warnings) == (1, [])
-        assert memory.count() == 3
+        assert live_items() == 3
 
-    def test_a_key_is_remembered_for_24_hours(self, ada: Any, memory: Any, clock: Any) -> None:
+    def test_a_key_is_remembered_for_24_hours(self, ada: Any, live_items: Any, clock: Any) -> None:
         ada.remember("one", idempotency_key="k")
         clock.move(hours=24)
         assert "idempotency_replay" in ada.remember("one", idempotency_key="k").warnings
         clock.move(milliseconds=1)
         assert "idempotency_replay" not in ada.remember("one", idempotency_key="k").warnings
-        assert memory.count() == 2
+        assert live_items() == 2
 
     def test_an_old_key_may_be_used_for_something_else(self, ada: Any, clock: Any) -> None:
         ada.remember("one", idempotency_key="k")
         clock.move(hours=25)
         assert ada.remember("two", idempotency_key="k").accepted == 1
 
-    def test_a_clock_put_back_repeats_nothing(self, ada: Any, memory: Any, clock: Any) -> None:
+    def test_a_clock_put_back_repeats_nothing(self, ada: Any, live_items: Any, clock: Any) -> None:
         ada.remember("one", idempotency_key="k")
         clock.move(hours=-1)
         assert "idempotency_replay" in ada.remember("one", idempotency_key="k").warnings
-        assert memory.count() == 1
+        assert live_items() == 1
 
-    def test_without_a_key_the_same_is_stored_twice(self, ada: Any, memory: Any) -> None:
+    def test_without_a_key_the_same_is_stored_twice(self, ada: Any, live_items: Any) -> None:
         ada.remember("one")
         ada.remember("one")
-        assert memory.count() == 2
+        assert live_items() == 2
 
-    def test_retries_that_arrive_together_are_stored_once(self, ada: Any, memory: Any) -> None:
+    def test_retries_that_arrive_together_are_stored_once(self, ada: Any, live_items: Any) -> None:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: ada.remember("one", "two", idempotency_key="k"), range(24)))
-        assert memory.count() == 2
+        assert live_items() == 2
         assert len({tuple(answer.memory_ids) for answer in answers}) == 1
         assert sum("idempotency_replay" in answer.warnings for answer in answers) == 23
 
-    def test_a_replay_after_a_forget_does_not_bring_it_back(self, ada: Any, memory: Any) -> None:
+    def test_a_replay_after_a_forget_does_not_bring_it_back(self, ada: Any, live_items: Any) -> None:
         memory_id = ada.remember("one", idempotency_key="k").memory_ids[0]
         ada.forget(memory_id)
         assert ada.remember("one", idempotency_key="k").memory_ids == [memory_id]
-        assert memory.count() == 0
+        assert live_items() == 0
 
     def test_purging_drops_only_what_is_old(self, ada: Any, memory: Any, clock: Any) -> None:
         ada.remember("one", idempotency_key="old")
@@ -224,13 +224,13 @@ class TestIdempotency:
 
 
 class TestRecalledText:
-    def test_what_came_out_of_recall_is_not_taken_in_again(self, ada: Any, memory: Any) -> None:
+    def test_what_came_out_of_recall_is_not_taken_in_again(self, ada: Any, live_items: Any) -> None:
         memory_id = ada.keep("The deploy is on Friday.\nNot on Monday.")
         block = quoted("The deploy is on Friday.\nNot on Monday.", memory_id)
         answer = ada.remember(block, f"\n{block}\n\n{block}\n", "something new")
         assert (answer.accepted, answer.rejected) == (1, 2)
         assert any("recalled" in warning for warning in answer.warnings)
-        assert memory.count() == 2
+        assert live_items() == 2
 
     @pytest.mark.parametrize("around", ["> {}", "  {}"])
     def test_also_when_it_was_indented_or_quoted(self, ada: Any, around: str) -> None:
@@ -255,11 +255,11 @@ class TestRecalledText:
 
 
 class TestNeighbours:
-    def test_a_close_item_is_named_and_both_are_kept(self, ada: Any, memory: Any) -> None:
+    def test_a_close_item_is_named_and_both_are_kept(self, ada: Any, live_items: Any) -> None:
         first = ada.keep("The deploy of the billing service happens every Friday at ten")
         answer = ada.remember("The deploy of the billing service happens every Monday at ten")
         assert answer.warnings == [f"similar:{first}"]
-        assert memory.count() == 2
+        assert live_items() == 2
 
     def test_an_unrelated_item_is_not(self, ada: Any) -> None:
         ada.keep("The deploy of the billing service happens every Friday at ten")
@@ -296,13 +296,13 @@ class TestNeighbours:
         assert time.perf_counter() - began < 2.0  # comparing each with each took several times that
 
 
-def test_an_expired_item_is_gone_everywhere_at_that_very_moment(ada: Any, memory: Any, clock: Any) -> None:
+def test_an_expired_item_is_gone_everywhere_at_that_very_moment(ada: Any, live_items: Any, clock: Any) -> None:
     memory_id = ada.keep({"text": "the guest code", "expires_at": "2026-11-20T09:00:01"})  # without a zone: UTC
     clock.move(milliseconds=999)
     assert ada.recall("guest") == ["the guest code"]
     clock.move(milliseconds=1)
     assert ada.recall("guest") == []
-    assert memory.count() == 0
+    assert live_items() == 0
     with pytest.raises(NotFoundError):
         ada.inspect(memory_id)
 

@@ -151,7 +151,6 @@ def test_lines_are_told_for_the_notebooks_own_items_only(
         assert index.lines_of(conn, section_id) == (PATH, 3, 5)
         assert index.lines_of(conn, own_id) is None
         assert index.lines_of(conn, "mem_0") is None
-        assert index.count(conn) == 1
 
 
 def test_a_transaction_that_fails_leaves_the_sections_as_they_were(
