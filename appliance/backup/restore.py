@@ -46,7 +46,7 @@ def restore(source: Path, home: Path, replace: bool = False) -> Restored:
         StorageError, StorageFullError: the copy is damaged, or the home cannot be written; the home is as it was.
     """
     chosen, manifest, skipped = _choose(source.absolute())
-    home = home.absolute()
+    home = home.resolve()  # a link to the home stays one
     with Lease.acquire(home, COMMAND):
         occupied = _holds_something(home)
         if occupied and not replace:

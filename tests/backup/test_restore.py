@@ -162,3 +162,15 @@ def test_a_full_disk_leaves_nothing_half(box: Box, mirror: Path, tmp_path: Path)
         assert [path.name for path in small.iterdir()] == ["box"]
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_home_that_is_a_link_stays_one(box: Box, mirror: Path, tmp_path: Path) -> None:
+    box.backup.mirror()
+    disk = tmp_path / "other-disk"
+    disk.mkdir()
+    (disk / "box").mkdir()
+    (tmp_path / "home-link").symlink_to(disk / "box")
+    restore(mirror, tmp_path / "home-link")
+    assert (tmp_path / "home-link").is_symlink()
+    assert (disk / "box" / "membox.db").exists()
+    assert [entry.name for entry in disk.iterdir()] == ["box"]
