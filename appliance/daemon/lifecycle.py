@@ -75,7 +75,8 @@ def start(
 
     Raises:
         UnavailableError: another daemon holds the home, or the port is taken.
-        NotConfiguredError: a setting is wrong, or authentication is off on an address others can reach.
+        NotConfiguredError: a setting is wrong, the daemon is switched off, or authentication is off on an address
+            others can reach.
         StorageError, StorageFullError: the home or its database cannot be used.
     """
     from appliance.config import load_config
@@ -86,6 +87,10 @@ def start(
     with ExitStack() as at_end:
         held = at_end.enter_context(Lease.acquire(home, DAEMON))
         config = load_config(home)
+        if not config.daemon.enabled:
+            raise NotConfiguredError(
+                "daemon_disabled", "The daemon is switched off here: `membox config set daemon.enabled true` allows it."
+            )
         host, port = host or config.daemon.web_ui_host, config.daemon.web_ui_port if port is None else port
         refuse_open_door(config, host)
         try:

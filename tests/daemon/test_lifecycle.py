@@ -241,6 +241,12 @@ def test_a_typo_in_the_settings_is_one_sentence(home: Path) -> None:
     assert "did you mean web_ui_port?" in sentence
 
 
+def test_a_daemon_that_is_switched_off_does_not_start(home: Path) -> None:
+    (home / "config.toml").write_text("[daemon]\nenabled = false\n")
+    code, sentence = refused(home)
+    assert (code, "membox config set daemon.enabled true" in sentence) == (2, True)
+
+
 def test_a_database_from_the_future_is_one_sentence_and_left_alone(start: Start, home: Path) -> None:
     start().wait_until_it_serves()
     lifecycle.stop(home)
