@@ -178,7 +178,9 @@ def check_file(path: Path) -> list[str]:
 def _engine(path: Path, pragmas: Sequence[str], pool: type[QueuePool] | type[StaticPool]) -> Engine:
     sizes: dict[str, Any] = {"pool_size": READERS, "max_overflow": 0} if pool is QueuePool else {}
     url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, poolclass=pool, connect_args={"check_same_thread": False, "timeout": 10}, **sizes)
+    connecting = {"check_same_thread": False, "timeout": 10}
+    # What is stored is nobody's to read in a log: no error shows a statement's values.
+    engine = create_engine(url, poolclass=pool, connect_args=connecting, hide_parameters=True, **sizes)
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: object) -> None:

@@ -160,7 +160,13 @@ class Writer:
         full = [request.error for request in group if isinstance(request.error, StorageFullError)]
         if full:
             return full[0]
-        return self._translate(fault) if isinstance(fault, DBAPIError) else fault
+        return self._told(fault) if isinstance(fault, DBAPIError) else fault
+
+    def _told(self, fault: DBAPIError) -> Exception:
+        """What is told of a fault; it stays the cause, which the log shows."""
+        error = self._translate(fault)
+        error.__cause__ = fault
+        return error
 
     def _attempt_in_savepoint(self, conn: Connection, request: _Request) -> None:
         # In words both dialects know: SQLAlchemy's own savepoint objects take four times as long.
@@ -175,7 +181,7 @@ class Writer:
             request.result = request.work(conn)
             return True
         except DBAPIError as fault:
-            request.error = self._translate(fault)
+            request.error = self._told(fault)
         except Exception as error:  # noqa: BLE001 - raised again in the thread that asked
             request.error = error
         return False

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from appliance.errors import MemboxError, StorageError, StorageFullError, UnavailableError
 from appliance.storage import Database
@@ -134,6 +134,19 @@ def test_a_broken_rule_of_the_store_is_told_to_the_one_who_broke_it(database: Da
     with pytest.raises(StorageError):
         again.result(30)
     assert keys(database) == {"same", "other"}
+
+
+def test_the_cause_of_a_fault_is_kept_for_the_log_without_what_was_being_stored(database: Database) -> None:
+    database.write(put("only once"))
+    with pytest.raises(StorageError) as writing:
+        database.write(put("only once", "the gate code"))
+    with pytest.raises(StorageError) as reading, database.read() as conn:
+        put("key", "the gate code")(conn)
+    for told in (writing, reading):
+        cause = told.value.__cause__
+        assert isinstance(cause, DBAPIError)
+        assert "INSERT INTO box_state" in str(cause)
+        assert "gate code" not in str(cause)
 
 
 def test_an_error_of_ours_arrives_as_it_was_raised(database: Database) -> None:
