@@ -41,7 +41,8 @@ def recall(conn: Connection, sources: Sequence[CandidateSource], request: Recall
 
 def _passes(filters: Filters) -> ColumnElement[bool]:
     trusted = memory_items.c.trust >= filters.trust_min
-    return and_(trusted, memory_items.c.type.in_(filters.types)) if filters.types else trusted
+    types = dict.fromkeys(filters.types or ())  # each once: a statement takes only so many values
+    return and_(trusted, memory_items.c.type.in_(types)) if types else trusted
 
 
 _FIELDS = ("memory_id", "type", "text", "confidence", "salience", "source_ref", "created_at")

@@ -234,6 +234,11 @@ class TestFilters:
         for every in (None, []):
             assert len(ada.recall("gate", filters={"types": every})) == 4
 
+    def test_types_may_be_repeated_at_any_length(self, ada: Any) -> None:
+        ada.remember({"text": "gate fact"}, {"text": "gate policy", "type": "policy"})
+        # More than any SQLite takes in one statement, as builds differ.
+        assert ada.recall("gate", filters={"types": ["policy"] * 300_000}) == ["gate policy"]
+
     def test_trust_and_type_hold_together(self, ada: Any) -> None:
         ada.keep({"text": "gate web", "trust_level": "untrusted_web"})
         ada.keep({"text": "gate event", "type": "event"})
