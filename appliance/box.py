@@ -9,7 +9,7 @@ from appliance.access import Access
 from appliance.backup import Backup
 from appliance.clock import Clock, system_clock
 from appliance.config import Config, load_config
-from appliance.home import NOTEBOOK_DIRECTORY
+from appliance.home import DATABASE_FILE, NOTEBOOK_DIRECTORY
 from appliance.memory import Memory, NotebookSections
 from appliance.notebook import Notebook, write_notebook
 from appliance.storage import Database, open_database
@@ -87,4 +87,4 @@ def schema_of(home: Path) -> Schema:
 def _database_path(config: Config, at_end: ExitStack) -> Path:
     if config.store.backend != "inmemory":
         return config.database_path
-    return Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="membox-"))) / "membox.db"
+    return Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="membox-"))) / DATABASE_FILE

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from appliance.notebook.files import Seen
 from appliance.notebook.merge import has_conflict
 from appliance.notebook.sections import Section
-from appliance.notebook.versions import DELETED, Stored
+from appliance.notebook.versions import Stored
 
 _TEXTS_KEPT = 4
 
@@ -68,11 +68,6 @@ class Change:
     on_file: bool = False
     appended: Sequence[Section] | None = None
     previous: str | None = None
-
-    @property
-    def deletes(self) -> bool:
-        """Whether the file goes away."""
-        return self.reason == DELETED
 
 
 @dataclass
