@@ -48,9 +48,14 @@ def forget(conn: Connection, database: Database, who: Principal, memory_id: str,
     row_id, text = may_forget(conn, who, memory_id, now)
     similarity.remove(conn, who.tenant_id, row_id, text)
     conn.execute(delete(memory_items).where(memory_items.c.id == row_id))
-    conn.execute(insert(tombstones), {"memory_id": memory_id, "tenant_id": who.tenant_id, "deleted_at": now})
+    leave_tombstone(conn, who.tenant_id, memory_id, now)
     conn.execute(
         insert(audit_log),
         {"at": now, "tenant_id": who.tenant_id, "actor": who.agent_id, "action": "forget", "subject": memory_id},
     )
     database.mark_for_scrub(conn)
+
+
+def leave_tombstone(conn: Connection, tenant_id: str, memory_id: str, now: int) -> None:
+    """Keep what stays of a forgotten item: its id, and when."""
+    conn.execute(insert(tombstones), {"memory_id": memory_id, "tenant_id": tenant_id, "deleted_at": now})

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from appliance.clock import Clock, to_ms
 from appliance.memory import similarity
+from appliance.memory.forget import leave_tombstone
 from appliance.memory.models import NOTEBOOK_REF, ItemType, NewItem, Scope, TrustLevel
 from appliance.memory.remember import insert_items, new_row
 from appliance.quoting import without_recalled
@@ -85,6 +86,13 @@ class NotebookSections:
         ]
         if links:
             conn.execute(insert(notebook_sections), links)
+
+    def forget(self, conn: Connection, memory_id: str) -> None:
+        """Delete a section's item, leave a tombstone: no other section of the same words may take over its id."""
+        mine = (memory_items.c.memory_id == memory_id, memory_items.c.tenant_id == self._tenant_id)
+        rows = conn.execute(select(memory_items.c.id.label("item_id"), memory_items.c.text).where(*mine)).all()
+        self._delete(conn, rows)
+        leave_tombstone(conn, self._tenant_id, memory_id, to_ms(self._clock()))
 
     def lines_of(self, conn: Connection, memory_id: str) -> tuple[str, int, int] | None:
         """(path, first line, last line) of a section's item; None when the item is not the notebook's."""

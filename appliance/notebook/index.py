@@ -17,5 +17,8 @@ class SectionIndex(Protocol):
     def append(self, conn: Connection, path: str, sections: Sequence[Section]) -> None:
         """Remember further `sections` at the end of `path`; those before are unchanged, lines included."""
 
+    def forget(self, conn: Connection, memory_id: str) -> None:
+        """Let nothing but its id stay of a section; `replace` follows, with the file as it is without it."""
+
     def lines_of(self, conn: Connection, memory_id: str) -> tuple[str, int, int] | None:
         """Path, first and last line of a remembered section; None when the id is not one."""

@@ -271,6 +271,9 @@ class Notebook:
             NotFoundError: `document_not_found`.
             InvalidError: `invalid_lines`, the file has no such lines.
         """
+        self._remove(path, first_line, last_line, author)
+
+    def _remove(self, path: str, first_line: int, last_line: int, author: str, memory_id: str | None = None) -> None:
         with self._lock:
             self._known(path)
             self._copy.take_in(path)
@@ -284,6 +287,8 @@ class Notebook:
                     versions.rewrite(conn, document, rewritten)
                 row = {"at": to_ms(self._clock()), "tenant_id": self._tenant, "actor": author}
                 conn.execute(insert(audit_log).values(**row, action=FORGET, subject=f"notebook:{path}"))
+                if memory_id is not None:
+                    self._index.forget(conn, memory_id)
                 self._database.mark_for_scrub(conn)
 
             self._copy.commit(removal.changes, also=also)
@@ -299,7 +304,7 @@ class Notebook:
             self._copy.take_in(lines[0])
             if (lines := self._lines_of(memory_id)) is None:
                 return False  # an edit by hand has just removed it
-            self.forget(*lines, author)
+            self._remove(*lines, author, memory_id)
             return True
 
     def _lines_of(self, memory_id: str) -> tuple[str, int, int] | None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from appliance.errors import NotFoundError
 from appliance.memory import NotebookSections
 from appliance.quoting import barred
 from appliance.storage import Database
-from appliance.storage.schema import memory_items, notebook_sections, similarity_bands
+from appliance.storage.schema import memory_items, notebook_sections, similarity_bands, tombstones
 
 PATH = "projects/garden.md"
 
@@ -176,3 +177,21 @@ def test_a_writer_who_calls_itself_notebook_forgets_no_section(
     (section_id,) = ids(database).values()
     with pytest.raises(ForbiddenError):
         caller("notebook", "writer").forget(section_id)
+
+
+def test_a_forgotten_section_leaves_its_id_and_its_twin_keeps_another(
+    database: Database, index: NotebookSections, reader: Any, replace: Replace
+) -> None:
+    replace(Section("prune the vines", 1, 1), Section("prune the vines", 3, 3))
+    first, second = stored(database, memory_items.c.memory_id)
+
+    def forget(conn: Connection) -> None:
+        index.forget(conn, first)
+        index.replace(conn, PATH, [Section("prune the vines", 1, 1)])
+
+    database.write(forget)
+    assert [item.memory_id for item in reader.ask("vines", scope="team").items] == [second]
+    with pytest.raises(NotFoundError):
+        reader.inspect(first, scope="team")
+    assert stored(database, tombstones.c.memory_id) == [first]
+    assert len(stored(database, notebook_sections.c.path)) == 1

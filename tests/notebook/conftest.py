@@ -36,12 +36,16 @@ class RecordingIndex:
 
     def __init__(self) -> None:
         self.sections: dict[str, list[Section]] = {}
+        self.forgotten: list[str] = []
 
     def replace(self, conn: Connection, path: str, sections: Sequence[Section]) -> None:
         self.sections[path] = list(sections)
 
     def append(self, conn: Connection, path: str, sections: Sequence[Section]) -> None:
         self.sections.setdefault(path, []).extend(sections)
+
+    def forget(self, conn: Connection, memory_id: str) -> None:
+        self.forgotten.append(memory_id)
 
     def lines_of(self, conn: Connection, memory_id: str) -> tuple[str, int, int] | None:
         path, _, place = memory_id.partition("#")

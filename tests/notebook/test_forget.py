@@ -105,6 +105,7 @@ def test_a_remembered_item_is_forgotten_by_its_id(notebook: Notebook, index: Any
     assert anywhere(notebook, "4711") == []
     assert notebook.forget_item("notes.md#1", "ana") is False
     assert notebook.forget_item("mem_unknown", "ana") is False
+    assert index.forgotten == ["notes.md#1"]
 
 
 def test_lines_that_are_not_there_are_refused(notebook: Notebook) -> None:
