@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from appliance.notebook import deltas
 from appliance.notebook.journal import time_in
 from appliance.notebook.outline import heading_of, is_rule
-from appliance.notebook.plaintext import joined, lines_of
+from appliance.notebook.plaintext import joined, lines_of, normalise
 
 _TELLING_CHARACTERS = 4
 _REWORDED = 0.7
@@ -58,7 +58,7 @@ class Forgetting:
         text = _without(text, self._block)
         for line in self._gone:
             text = _without(text, f"{line}\n")
-        return text
+        return normalise(text)
 
 
 def _is_telling(line: str) -> bool:

@@ -260,3 +260,15 @@ def test_the_whole_index_is_what_the_files_say_after_a_start(
     killed_before_the_file(notebook, monkeypatch, lambda: notebook.capture(Note(text="last"), "phone"))
     open_notebook()
     assert index.sections[DAY] == sections.cut(DAY, (root / DAY).read_text(), "Europe/Berlin")
+
+
+def test_what_is_forgotten_at_the_end_of_an_archived_file_leaves_no_edit_by_hand(
+    notebook: Notebook, root: Path, open_notebook: Any
+) -> None:
+    notebook.save("archive/old.md", "old\n\nthe secret place\n", 0, "ana")
+    notebook.save("notes.md", "new\n\nthe secret place\n", 0, "ana")
+    notebook.forget("notes.md", 3, 3, "ana")
+    assert (root / "archive" / "old.md").read_text() == notebook.version("archive/old.md", 1) == "old\n"
+    notebook.close()
+    reasons = [version.reason for version in open_notebook().history("archive/old.md")]
+    assert reasons == ["forget", "save"]
