@@ -17,7 +17,8 @@ def barred(text: str) -> str:
 
 
 def without_recalled(text: str) -> str:
-    """`text` less the quotations of recalled items."""
+    """`text` less the quotations of recalled items; as it is when there are none."""
     if BAR not in text:
         return text
-    return _BLOCK.sub("", text.replace("\r\n", "\n") + "\n").rstrip("\n")
+    own, quotations = _BLOCK.subn("", text.replace("\r\n", "\n") + "\n")
+    return own.rstrip("\n") if quotations else text
