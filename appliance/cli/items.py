@@ -19,6 +19,7 @@ _REJECTED = {
     "blank_text": "the text is blank",
     "recalled_text": "the text is a quotation of what the box already knows",
 }
+_CONFLICTS_SHOWN = 5  # eight numbered notes make 28 pairs
 _NOTEBOOK_REFERENCE = re.compile(r"notebook:(.+)#L(\d+)(?:-L(\d+))?")
 # 4,000 characters of four bytes: the contract's limit of an item's text.
 _LIMIT_BYTES = 16_000
@@ -171,9 +172,11 @@ def _print_recalled(answer: dict[str, Any], explain: bool) -> None:
         if explain:
             click.echo(dim(f"  {_why(item)}"))
         click.echo()
-    for conflict in answer["conflicts"]:
+    for conflict in answer["conflicts"][:_CONFLICTS_SHOWN]:
         _, first, second = conflict.split(":", 2)
         click.echo(f"{click.style('These may contradict each other:', fg='yellow')} {first} and {second}")
+    if (more := len(answer["conflicts"]) - _CONFLICTS_SHOWN) > 0:
+        click.echo(dim(f"So may {counted(more, 'other pair')}; --json names them."))
     found = counted(len(items), "item")
     click.echo(dim(f"{found}, about {counted(answer['composed_tokens_estimate'], 'token')}."))
 

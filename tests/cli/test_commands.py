@@ -110,6 +110,14 @@ def test_contradicting_items_are_pointed_out(box: Any) -> None:
     assert "may contradict" in box("recall", "team meeting").stdout
 
 
+def test_of_many_contradictions_a_few_are_named_and_the_rest_counted(box: Any) -> None:
+    for hour in range(10, 15):
+        box("remember", f"The team meeting is at {hour}:00", "--scope", "team")
+    told = box("recall", "team meeting").stdout
+    assert told.count("may contradict") == 5
+    assert "So may 5 other pairs" in told
+
+
 def test_an_escape_sequence_in_a_note_does_not_reach_the_terminal(box: Any) -> None:
     box("remember", "harmless \x1b[2J looking")
     assert "\x1b" not in box("recall", "harmless looking").stdout
