@@ -83,6 +83,10 @@ class Complaints:
         """What a browser says when the box is switched off, by the moment at which it notices."""
         self.expect("ERR_CONNECTION_(REFUSED|RESET|CLOSED|ABORTED)|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED")
 
+    def expect_offline(self) -> None:
+        """What it says of whatever a page asks for, be it the box's health, while the device has no connection."""
+        self.expect("ERR_INTERNET_DISCONNECTED")
+
     def unexpected(self) -> list[str]:
         return [line for line in self.heard if not any(re.search(pattern, line) for pattern in self.expected)]
 

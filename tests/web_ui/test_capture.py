@@ -53,8 +53,9 @@ def test_a_note_needs_no_mouse(house: Any, browser_page: Page) -> None:
 
 @pytest.mark.parametrize("browser_page", ["360", "1280"], indirect=True)
 def test_notes_written_offline_arrive_once_when_the_connection_is_back(
-    house: Any, browser_page: Page, picture: Any
+    house: Any, browser_page: Page, picture: Any, complaints: Any
 ) -> None:
+    complaints.expect_offline()
     page = browser_page
     page.context.set_offline(True)
     for number in range(3):
@@ -69,7 +70,10 @@ def test_notes_written_offline_arrive_once_when_the_connection_is_back(
     assert [house.day().count(f"Offline note {number}.") for number in range(3)] == [1, 1, 1]
 
 
-def test_two_tabs_that_come_back_together_deliver_each_note_once(house: Any, browser_page: Page) -> None:
+def test_two_tabs_that_come_back_together_deliver_each_note_once(
+    house: Any, browser_page: Page, complaints: Any
+) -> None:
+    complaints.expect_offline()
     other = browser_page.context.new_page()
     other.goto(f"{house.url}/")
     browser_page.context.set_offline(True)

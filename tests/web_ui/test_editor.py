@@ -188,7 +188,7 @@ def test_an_empty_save_asks_first(house: Any, editing: Page) -> None:
 
 
 def test_without_a_connection_a_save_says_so_and_keeps_the_text(house: Any, editing: Page, complaints: Any) -> None:
-    complaints.expect("ERR_INTERNET_DISCONNECTED")
+    complaints.expect_offline()
     text_field(editing).fill(TEXT + "\nMore.\n")
     editing.context.set_offline(True)
     editing.keyboard.press("Control+s")
