@@ -4,17 +4,16 @@ import hashlib
 import random
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert
 
-from appliance.errors import ConflictError
 from appliance.memory import scoring, similarity
 from appliance.memory.models import NewItem, RememberAnswer, RememberRequest, Scope
 from appliance.quoting import without_recalled
 from appliance.storage.direct import Direct
-from appliance.storage.schema import idempotency, memory_items
+from appliance.storage.idempotency import IdempotencyKey
+from appliance.storage.schema import memory_items
 from appliance.text import content_words, searchable, words
 
-IDEMPOTENCY_MS = 24 * 3600 * 1000
 _OPERATION = "remember"
 _random = random.Random()  # noqa: S311 - ids are no secrets; the system's source would give up the processor each time
 _insert = insert(memory_items).returning(memory_items.c.memory_id, memory_items.c.id)
@@ -34,7 +33,7 @@ class Remembering:
                 self._rows.append(new_row(request.tenant_id, request.agent_id, request.scope, item, text, now))
                 self._words.append(content_words(text))
         self._sketches = [similarity.sketch(request.tenant_id, text_words) for text_words in self._words]
-        self._payload_hash = _hash(request) if request.idempotency_key else ""
+        self._key = _key_of(request)
 
     def _own_words(self, position: int, text: str) -> str:
         """What of `text` is new: nothing of a blank one, and nothing that came out of recall."""
@@ -63,51 +62,25 @@ class Remembering:
             memory_ids=[row["memory_id"] for row in self._rows],
             warnings=self._warnings + list(dict.fromkeys(f"similar:{other}" for ids in similar for other in ids)),
         )
-        self._keep(conn, answer)
+        if self._key:
+            self._key.remember(conn, answer.model_dump_json(), self._now)
         return answer
 
     def _replay(self, conn: Connection) -> RememberAnswer | None:
-        key = self._request.idempotency_key
-        if not key:
+        answer = self._key.answer(conn, self._now) if self._key else None
+        if answer is None:
             return None
-        purge_idempotency(conn, self._now - IDEMPOTENCY_MS)
-        row = conn.execute(
-            select(idempotency.c.payload_hash, idempotency.c.answer).where(
-                idempotency.c.tenant_id == self._request.tenant_id,
-                idempotency.c.agent_id == self._request.agent_id,
-                idempotency.c.operation == _OPERATION,
-                idempotency.c.key == key,
-            )
-        ).first()
-        if row is None:
-            return None
-        if row.payload_hash != self._payload_hash:
-            raise ConflictError(
-                "idempotency_conflict",
-                f"The idempotency key {key!r} was used for other items; use a new key for a new request.",
-            )
-        first = RememberAnswer.model_validate_json(row.answer)
+        first = RememberAnswer.model_validate_json(answer)
         return first.model_copy(update={"warnings": [*first.warnings, "idempotency_replay"]})
 
-    def _keep(self, conn: Connection, answer: RememberAnswer) -> None:
-        if not self._request.idempotency_key:
-            return
-        conn.execute(
-            insert(idempotency),
-            {
-                "tenant_id": self._request.tenant_id,
-                "agent_id": self._request.agent_id,
-                "operation": _OPERATION,
-                "key": self._request.idempotency_key,
-                "payload_hash": self._payload_hash,
-                "answer": answer.model_dump_json(),
-                "created_at": self._now,
-            },
-        )
 
-
-def _hash(request: RememberRequest) -> str:
-    return hashlib.sha256(request.model_dump_json(exclude={"idempotency_key"}).encode()).hexdigest()
+def _key_of(request: RememberRequest) -> IdempotencyKey | None:
+    if not request.idempotency_key:
+        return None
+    payload = request.model_dump_json(exclude={"idempotency_key"}).encode()
+    return IdempotencyKey(
+        request.tenant_id, request.agent_id, _OPERATION, request.idempotency_key, hashlib.sha256(payload).hexdigest()
+    )
 
 
 def new_memory_id(now: int) -> str:
@@ -153,8 +126,3 @@ def insert_items(conn: Connection, rows: list[dict[str, Any]], sketches: list[li
         row_ids = [row_of[row["memory_id"]] for row in rows]
     similarity.store(conn, list(zip(row_ids, sketches, strict=True)))
     return row_ids
-
-
-def purge_idempotency(conn: Connection, before: int) -> None:
-    """Drop remembered answers older than `before` (epoch ms)."""
-    conn.execute(delete(idempotency).where(idempotency.c.created_at < before))

@@ -20,10 +20,10 @@ from appliance.memory.models import (
     Scope,
 )
 from appliance.memory.recall import recall
-from appliance.memory.remember import IDEMPOTENCY_MS, Remembering, purge_idempotency
+from appliance.memory.remember import Remembering
 from appliance.memory.visibility import visible_to
 from appliance.principal import Principal, Role
-from appliance.storage import Database
+from appliance.storage import Database, idempotency
 from appliance.storage.schema import memory_items
 
 ForgetSection = Callable[[str, str], bool]  # (memory id, who) -> whether it was a notebook section, now removed
@@ -88,8 +88,7 @@ class Memory:
 
     def purge(self) -> None:
         """Drop what nobody needs any more: remembered answers older than their 24 hours."""
-        before = self._now() - IDEMPOTENCY_MS
-        self._database.write(lambda conn: purge_idempotency(conn, before))
+        self._database.write(lambda conn: idempotency.purge(conn, self._now()))
 
     def _now(self) -> int:
         return to_ms(self._clock())

@@ -1,7 +1,9 @@
 """Putting a note at the end of its day's file."""
 
+import hashlib
 from datetime import datetime
 
+from appliance.errors import InvalidError
 from appliance.notebook import journal
 from appliance.notebook.documents import day_path
 from appliance.notebook.holding import Change
@@ -9,8 +11,10 @@ from appliance.notebook.models import Captured, Note
 from appliance.notebook.outline import open_fence
 from appliance.notebook.sections import cut
 from appliance.notebook.working_copy import WorkingCopy
+from appliance.storage.idempotency import IdempotencyKey
 
 CAPTURE = "capture"
+_MAX_KEY = 128
 
 _LINES_BEFORE_HEADING = 3  # an empty line, the rule, an empty line
 
@@ -51,3 +55,15 @@ class DayLog:
             return ""
         fence = open_fence(text)
         return f"{fence.closing}\n" if fence else ""
+
+
+def key_of(tenant_id: str, author: str, key: str, note: Note) -> IdempotencyKey:
+    """The idempotency key `key` of `author` for `note`.
+
+    Raises:
+        InvalidError: `invalid_idempotency_key`, it is longer than 128 characters or not printable.
+    """
+    if len(key) > _MAX_KEY or not key.isprintable():
+        raise InvalidError("invalid_idempotency_key", "An Idempotency-Key has at most 128 printable characters.")
+    payload_hash = hashlib.sha256(note.model_dump_json().encode()).hexdigest()
+    return IdempotencyKey(tenant_id, author, "note", key, payload_hash)

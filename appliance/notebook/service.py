@@ -18,8 +18,7 @@ from appliance.errors import (
     UnavailableError,
 )
 from appliance.notebook import versions
-from appliance.notebook.answered import NoteKey
-from appliance.notebook.capturing import DayLog
+from appliance.notebook.capturing import DayLog, key_of
 from appliance.notebook.documents import JOURNAL, checked_path, day_path, tier
 from appliance.notebook.files import Files
 from appliance.notebook.holding import Change, Held
@@ -119,7 +118,7 @@ class Notebook:
             raise InvalidError("empty note", "The note is empty.")
         if len(note.text.encode()) > MAX_NOTE_BYTES:
             raise TooLargeError("note_too_large", "A note has at most 64 KiB; send it in parts.")
-        key = NoteKey.of(self._tenant, author, idempotency_key, note) if idempotency_key else None
+        key = key_of(self._tenant, author, idempotency_key, note) if idempotency_key else None
         with self._lock:
             moment = local(self._clock(), self._timezone)
             self._copy.take_in(day_path(f"{moment:%Y-%m-%d}"))

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, delete, insert, select, update
 from appliance.clock import Clock, to_ms
 from appliance.errors import StorageError
 from appliance.notebook import versions
-from appliance.notebook.answered import NoteKey
 from appliance.notebook.documents import JOURNAL
 from appliance.notebook.files import Files, Reading, Seen
 from appliance.notebook.holding import Change, Facts, Held, RecentTexts
@@ -25,6 +24,7 @@ from appliance.notebook.plaintext import MAX_TEXT_BYTES, digest, lines_of
 from appliance.notebook.sections import cut
 from appliance.notebook.versions import DELETED, FORGET, Stored
 from appliance.storage.database import Database
+from appliance.storage.idempotency import IdempotencyKey
 from appliance.storage.schema import pending_files
 
 BY_HAND = "by hand"
@@ -92,7 +92,7 @@ class WorkingCopy:
     def commit(
         self,
         changes: Sequence[Change],
-        key: NoteKey | None = None,
+        key: IdempotencyKey | None = None,
         answer: str = "",
         also: Callable[[Connection], None] | None = None,
     ) -> str | None:
