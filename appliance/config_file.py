@@ -19,6 +19,7 @@ from appliance.config import (
     section_model,
     validated,
 )
+from appliance.durable import write_atomically
 from appliance.errors import NotConfiguredError
 from appliance.home import CONFIG_FILE
 
@@ -82,19 +83,3 @@ def _edited(text: str, section: str, name: str, value: Any) -> str:
     table: Any = document[section]
     table[name] = value
     return tomlkit.dumps(document)
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Replace `file` by `text` so that a crash leaves the one or the other; readable by its owner only."""
-    partial = file.with_name(file.name + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(file)
-    directory = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -5,6 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from appliance.durable import sync
 from appliance.errors import MemboxError, StorageError, StorageFullError
 
 _CHUNK = 1024 * 1024
@@ -37,15 +38,6 @@ def sync_tree(directory: Path) -> None:
     """Bring `directory`, its files and its directories to the disk."""
     for path in [*directory.rglob("*"), directory]:
         sync(path)
-
-
-def sync(path: Path) -> None:
-    """Bring one file or directory to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def disk_fault(fault: OSError, where: Path) -> MemboxError:

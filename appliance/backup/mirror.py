@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from appliance import __version__
-from appliance.backup.files import copy_file, disk_fault, files_under, sha256_of, sync, sync_tree
+from appliance.backup.files import copy_file, disk_fault, files_under, sha256_of, sync_tree
 from appliance.backup.generations import (
     GENERATIONS,
     MANIFEST,
@@ -21,6 +21,7 @@ from appliance.backup.generations import (
     read_manifest,
 )
 from appliance.backup.verify import faults_of
+from appliance.durable import sync
 from appliance.errors import StorageError, StorageFullError
 from appliance.home import CONFIG_FILE, DATABASE_FILE, NOTEBOOK_DIRECTORY
 from appliance.storage import copies, schema_version

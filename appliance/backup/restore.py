@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from appliance.backup.files import copy_file, disk_fault, sync, sync_tree
+from appliance.backup.files import copy_file, disk_fault, sync_tree
 from appliance.backup.generations import GENERATIONS, MANIFEST, Manifest, generations, read_manifest
 from appliance.backup.verify import faults_of, verify_generation
+from appliance.durable import sync
 from appliance.errors import ConflictError, NotFoundError, StorageError
 from appliance.home import run_directory
 from appliance.lease import COMMAND, Lease

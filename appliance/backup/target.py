@@ -10,8 +10,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
 
-from appliance.backup.files import disk_fault, sync
+from appliance.backup.files import disk_fault
 from appliance.backup.generations import GENERATIONS
+from appliance.durable import sync
 from appliance.errors import NotConfiguredError, UnavailableError
 from appliance.storage.database import Database
 from appliance.storage.schema import box_state

@@ -27,7 +27,7 @@ class Chat:
 
     def __init__(self, seed: int = 1) -> None:
         self._random = random.Random(seed)  # noqa: S311 - reproducible, nothing secret
-        self._content = _made_up_words(random.Random(0))  # noqa: S311
+        self._content = _made_up_words(random.Random(0))  # noqa: S311 - the same words in every run
         self._content_weights = list(accumulate(1 / (rank + _SHIFT) for rank in range(1, _VOCABULARY + 1)))
         self._common = sorted(STOP_WORDS)
         self._random.shuffle(self._common)

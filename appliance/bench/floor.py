@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
+from appliance.durable import sync
 from appliance.storage.opening import migrate
 
 type Values = tuple[object, ...]
@@ -66,6 +67,7 @@ class Floor:
         best = "SELECT rowid FROM memory_fts WHERE memory_fts MATCH ? ORDER BY bm25(memory_fts) LIMIT ?"
         ids = [row[0] for row in self._conn.execute(best, (expression, count))]
         marks = ",".join("?" * len(ids))
+        # Only question marks are put into the statement.
         self._conn.execute(f"SELECT * FROM memory_items WHERE id IN ({marks})", ids).fetchall()  # noqa: S608
 
 
@@ -118,7 +120,7 @@ class Stored:
         return self._conn.execute(query, values).fetchall()
 
     def _last(self, table: str, column: str) -> int:
-        return int(self._conn.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()[0])  # noqa: S608
+        return int(self._conn.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()[0])  # noqa: S608 - names of ours
 
 
 def together(several: Sequence[Rows]) -> Rows:
@@ -147,8 +149,4 @@ def _write_durably(target: Path, body: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
-    directory = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync(target.parent)

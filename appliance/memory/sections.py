@@ -27,17 +27,17 @@ class Section(Protocol):
 
     # Properties, so that a frozen dataclass satisfies them.
     @property
-    def text(self) -> str: ...  # noqa: D102
+    def text(self) -> str: ...  # noqa: D102 - told above
     @property
-    def first_line(self) -> int: ...  # noqa: D102
+    def first_line(self) -> int: ...  # noqa: D102 - told above
     @property
-    def last_line(self) -> int: ...  # noqa: D102
+    def last_line(self) -> int: ...  # noqa: D102 - told above
     @property
-    def type(self) -> str: ...  # noqa: D102
+    def type(self) -> str: ...  # noqa: D102 - told above
     @property
-    def trust_level(self) -> str: ...  # noqa: D102
+    def trust_level(self) -> str: ...  # noqa: D102 - told above
     @property
-    def occurred_at(self) -> int | None: ...  # noqa: D102
+    def occurred_at(self) -> int | None: ...  # noqa: D102 - told above
 
 
 class NotebookSections:

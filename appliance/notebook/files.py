@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
+from appliance.durable import sync
 from appliance.errors import StorageError, StorageFullError
 from appliance.notebook.documents import path_fault
 from appliance.notebook.plaintext import MAX_TEXT_BYTES, decode
@@ -142,7 +143,7 @@ class Files:
             except OSError:
                 fresh.unlink(missing_ok=True)
                 raise
-            _flush_directory(target.parent)
+            sync(target.parent)
         return seen
 
     def remove(self, path: str) -> None:
@@ -151,7 +152,7 @@ class Files:
         with _writing(path):
             _keep(target)
             target.unlink(missing_ok=True)
-            _flush_directory(target.parent)
+            sync(target.parent)
 
     def replaced(self, path: str, expected: Seen | None, limit: int) -> str | None:
         """What the last write replaced, if that was not the file that looked like `expected`; else None.
@@ -209,7 +210,7 @@ class Files:
             above, step = step, step / part
             if not step.exists():
                 step.mkdir()
-                _flush_directory(above)
+                sync(above)
 
 
 def _fault(entry: os.DirEntry[str], path: str) -> str:
@@ -273,11 +274,3 @@ def _keep(target: Path) -> None:
     except OSError:
         with suppress(FileNotFoundError):
             shutil.copy2(target, kept, follow_symlinks=False)
-
-
-def _flush_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
