@@ -42,10 +42,15 @@ def faults_of(path: Path) -> list[str]:
     """What is wrong with the copy's pages and references; empty when it is sound."""
     try:
         with _opened(path) as conn:
-            faults = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
-            return faults + [f"broken reference in {row[0]}" for row in conn.execute("PRAGMA foreign_key_check")]
+            return unsound(conn)
     except sqlite3.Error as fault:
         return [str(fault)]
+
+
+def unsound(conn: sqlite3.Connection) -> list[str]:
+    """What is wrong with the pages and references of an open database."""
+    faults = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    return faults + [f"broken reference in {row[0]} row {row[1]}" for row in conn.execute("PRAGMA foreign_key_check")]
 
 
 def content_digest(path: Path) -> str:

@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from appliance.errors import MemboxError, StorageError, StorageFullError
+from appliance.storage.copies import unsound
 from appliance.storage.database import Database
 from appliance.storage.schema import box_state, memory_items
 from appliance.storage.writer import Writer
@@ -164,8 +165,7 @@ def check_file(path: Path) -> list[str]:
     except sqlite3.Error as fault:
         return [str(fault)]
     try:
-        faults = [row[0] for row in conn.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
-        faults += [f"broken reference in {row[0]} row {row[1]}" for row in conn.execute("PRAGMA foreign_key_check")]
+        faults = unsound(conn)
         conn.execute("INSERT INTO memory_fts(memory_fts, rank) VALUES ('integrity-check', 1)")
         conn.rollback()
     except sqlite3.Error as fault:
