@@ -18,10 +18,10 @@ import os
 import secrets
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from appliance import lease
@@ -114,7 +114,7 @@ def _serve(
     host: str,
     port: int,
     out: TextIO,
-    stopping: threading.Event,
+    stopping: SimpleQueue[int],
     at_end: ExitStack,
 ) -> None:
     from appliance.box import open_box
@@ -140,7 +140,7 @@ def _serve(
     held.announce(listeners.url)
     notify(f"READY=1\nSTATUS=serving {listeners.url}")
     _greet(box, listeners.url, out)
-    while not stopping.wait(1.0):
+    while not _was_told_to_stop(stopping, within=1.0):
         if not listeners.is_alive():
             raise UnavailableError("listener_died", "A listener of the daemon ended unexpectedly; its log says why.")
     _log.info("stopping")
@@ -197,17 +197,30 @@ def _greet(box: "Box", url: str, out: TextIO) -> None:
     out.flush()
 
 
-def _stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; a second one ends the process at once."""
-    stopping = threading.Event()
+def _stop_on_signals() -> SimpleQueue[int]:
+    """A queue that SIGTERM and SIGINT put their number into; a second one ends the process at once.
+
+    Not an Event: its lock is not reentrant, so that a signal in the moment in which the main thread takes it to wait
+    would wait for itself for ever. `SimpleQueue.put` is made to be called in a signal handler.
+    """
+    stopping: SimpleQueue[int] = SimpleQueue()
 
     def stop_once(number: int, _frame: object) -> None:
-        stopping.set()
+        stopping.put(number)
         signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_once)
     return stopping
+
+
+def _was_told_to_stop(stopping: SimpleQueue[int], within: float) -> bool:
+    """Wait for a signal, `within` seconds at most; whether one came."""
+    try:
+        stopping.get(timeout=within)
+    except Empty:
+        return False
+    return True
 
 
 def status(home: Path) -> Holder | None:

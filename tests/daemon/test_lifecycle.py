@@ -312,3 +312,26 @@ def test_a_log_that_has_grown_large_is_set_aside(home: Path) -> None:
     lifecycle.stop(home)
     assert log_path(home).stat().st_size < 10_000
     assert log_path(home).with_name("daemon.log.1").stat().st_size == LOG_LIMIT_BYTES + 1
+
+
+def test_a_signal_is_heard_in_whatever_moment_of_waiting_it_comes() -> None:
+    program = (
+        "import signal, sys\n"
+        "from appliance.daemon import lifecycle\n"
+        "def interrupt(frame, event, _):\n"
+        "    global left\n"
+        "    frame.f_trace_opcodes = True\n"
+        "    left -= event == 'opcode'\n"
+        "    if left == 0:\n"
+        "        sys.settrace(None)\n"
+        "        frame.f_trace = None\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    return interrupt\n"
+        "for moment in range(1, 200):\n"
+        "    left, stopping = moment, lifecycle._stop_on_signals()\n"
+        "    sys.settrace(interrupt)\n"
+        "    while not lifecycle._was_told_to_stop(stopping, within=0.0001):\n"
+        "        pass\n"
+        "    assert left <= 0\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)
