@@ -35,6 +35,7 @@ check: $(DEV) ## Check style, types, YAML and shell scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy appliance tests
 	$(BIN)/yamllint --strict .
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
 	$(BIN)/shellcheck $$(grep -rlIE '^#!/(usr/)?bin/(env )?(ba)?sh' .ci appliance tests)
 
 .PHONY: format
@@ -54,8 +55,9 @@ wheel: $(RUNTIME) ## Build the wheel into dist/
 .PHONY: lock
 lock: $(DEV) ## Compile the lock files from pyproject.toml (UPGRADE=1 takes the newest versions)
 	$(call compile,requirements.lock,pyproject.toml)
+	$(call compile,requirements-provision.lock,pyproject.toml --extra provision --constraints requirements.lock)
 	$(call compile,requirements-build.lock,--group build --constraints requirements.lock)
-	$(call compile,requirements-dev.lock,pyproject.toml --group dev --constraints requirements.lock)
+	$(call compile,requirements-dev.lock,pyproject.toml --extra provision --group dev --constraints requirements.lock)
 
 # With hashes, for every platform, naming no index: mirrors and offline machines use the same files.
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-annotate \

@@ -18,7 +18,7 @@ FLOORS = (
     ("web",),
     ("client", "daemon"),
     ("box",),
-    ("memory", "notebook", "access", "backup", "bench"),
+    ("memory", "notebook", "access", "backup", "bench", "provision", "release"),
     ("storage",),
     ("ground",),
 )
@@ -34,6 +34,7 @@ HEAVY = {
     "anthropic": "appliance.providers",
     "apprise": None,
     "cryptography": None,
+    "keyring": None,
     "numpy": None,
 }
 
