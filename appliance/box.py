@@ -12,6 +12,7 @@ from appliance.config import Config, load_config
 from appliance.home import DATABASE_FILE, NOTEBOOK_DIRECTORY
 from appliance.memory import Memory, NotebookSections
 from appliance.notebook import Notebook, write_notebook
+from appliance.secrets import Secrets
 from appliance.storage import Database, open_database
 from appliance.storage.opening import known_versions, schema_version
 
@@ -28,6 +29,7 @@ class Box:
     memory: Memory
     notebook: Notebook
     backup: Backup
+    secrets: Secrets
     _at_end: ExitStack = field(repr=False)
 
     def close(self) -> None:
@@ -56,7 +58,7 @@ def open_box(home: Path, clock: Clock = system_clock) -> Box:
         notebook.settle()
         at_end.callback(notebook.close)
         backup = Backup(home, database, clock, write_notebook)
-        return Box(home, config, clock, database, access, memory, notebook, backup, at_end.pop_all())
+        return Box(home, config, clock, database, access, memory, notebook, backup, Secrets(home), at_end.pop_all())
 
 
 @dataclass(frozen=True)

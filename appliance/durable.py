@@ -13,12 +13,12 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Replace `file` by `text` so that a crash leaves the one or the other; readable by its owner only."""
+def write_atomically(file: Path, content: str | bytes, mode: int = 0o600) -> None:
+    """Replace `file` by `content` so that a crash leaves the one or the other; by default readable by its owner only."""
     partial = file.with_name(file.name + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        out.write(text)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(content.encode() if isinstance(content, str) else content)
         out.flush()
         os.fsync(out.fileno())
     partial.replace(file)

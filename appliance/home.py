@@ -37,6 +37,15 @@ def _user_data(environ: Mapping[str, str]) -> Path:
     return Path(base) if base.startswith("/") else Path.home() / ".local" / "share"
 
 
+def user_config(environ: Mapping[str, str] = os.environ) -> Path:
+    """The user's own directory for what belongs to no home: their login, their keyring, the master key of a keyring.
+
+    Apart from every home, also on macOS: a copied home must not carry the key to its secrets.
+    """
+    base = environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "membox"
+
+
 def run_directory(home: Path) -> Path:
     """What exists only while a daemon runs: lock, socket, owner key; and its log."""
     return home / "run"
