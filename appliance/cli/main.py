@@ -36,6 +36,12 @@ _PLACES = {
     "doctor": Place("appliance.cli.status:doctor", "Check everything and say what to do.", _CARE),
     "health": Place("appliance.cli.status:health", "Ask a box whether it is alive.", _CARE),
     "backup": Place("appliance.cli.backup:backup", "Mirror the box, verify copies, restore from one.", _CARE),
+    "provision": Place(
+        "appliance.cli.provision:provision", "Make this machine a memory box, or bring it up to date.", _CARE
+    ),
+    "cloud-init": Place(
+        "appliance.cli.provision:cloud_init", "Write the file that makes a new cloud server a box.", _CARE
+    ),
     "db": Place("appliance.cli.db:db", "Show and upgrade the database's schema.", _CARE),
     "init-sqlite": Place("appliance.cli.db:upgrade", "", _CARE),
 }

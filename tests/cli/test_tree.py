@@ -46,6 +46,8 @@ def test_the_tree_is_that_of_the_design() -> None:
         *(f"backup {name}" for name in ("now", "list", "restore", "verify")),
         *(f"db {name}" for name in ("upgrade", "status")),
         "init-sqlite",
+        "provision",
+        "cloud-init render",
     }
 
 
@@ -66,7 +68,7 @@ def test_a_hidden_alias_is_not_listed() -> None:
 
 
 def test_commands_that_print_data_offer_json() -> None:
-    silent = {("daemon", "start"), ("daemon", "stop"), ("daemon", "logs")}
+    silent = {("provision",), ("cloud-init", "render"), ("daemon", "start"), ("daemon", "stop"), ("daemon", "logs")}
     without = {
         path
         for path, command in TREE.items()
