@@ -33,7 +33,7 @@ _PLACES = {
     "key": Place("appliance.cli.key:key", "Make, list and revoke keys for devices and agents.", _BOX),
     "config": Place("appliance.cli.config:config", "Show and change settings.", _BOX),
     "status": Place("appliance.cli.status:status", "Show how the box is.", _CARE),
-    "doctor": Place("appliance.cli.status:doctor", "Check everything and say what to do.", _CARE),
+    "doctor": Place("appliance.cli.doctor:doctor", "Check everything and say what to do.", _CARE),
     "health": Place("appliance.cli.status:health", "Ask a box whether it is alive.", _CARE),
     "backup": Place("appliance.cli.backup:backup", "Mirror the box, verify copies, restore from one.", _CARE),
     "provision": Place(

@@ -1,4 +1,4 @@
-"""`membox status | doctor | health`: how the box is."""
+"""`membox status | health`: how the box is."""
 
 import re
 from datetime import datetime
@@ -9,22 +9,13 @@ import click
 
 from appliance import lease
 from appliance.cli.connect import Caller, pass_caller
-from appliance.cli.output import counted, dim, emit, examples, fields, json_option, shown, size, when
-from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient
+from appliance.cli.doctor import STATES, print_findings
+from appliance.cli.output import counted, emit, examples, fields, json_option, size, when
+from appliance.client.box_client import BoxClient
 from appliance.client.transport import HttpTransport, Transport, UnixTransport
 from appliance.errors import NotFoundError, UnavailableError
 from appliance.home import socket_path
 
-_STATES = {
-    "ok": click.style("all is well", fg="green"),
-    "warn": click.style("something should be seen to", fg="yellow"),
-    "error": click.style("something does not work", fg="red"),
-}
-_MARKS = {
-    "ok": click.style("ok     ", fg="green"),
-    "warn": click.style("warning", fg="yellow"),
-    "error": click.style("error  ", fg="red"),
-}
 _ENTRY = re.compile(r"^### \d\d:\d\d:\d\d", re.MULTILINE)
 
 
@@ -50,7 +41,7 @@ def _notes_today(box: BoxClient, seen: dict[str, Any]) -> int:
 
 
 def _print_status(caller: Caller, seen: dict[str, Any]) -> None:
-    click.echo(f"membox {seen['version']}: {_STATES[seen['state']]}\n")
+    click.echo(f"membox {seen['version']}: {STATES[seen['state']]}\n")
     due = min((job for job in seen["jobs"] if job["next_run"]), key=lambda job: str(job["next_run"]), default=None)
     fields(
         [
@@ -64,7 +55,7 @@ def _print_status(caller: Caller, seen: dict[str, Any]) -> None:
     )
     if seen["findings"]:
         click.echo()
-    _print_findings(seen["findings"])
+    print_findings(seen["findings"])
 
 
 def _daemon(caller: Caller) -> str:
@@ -74,34 +65,6 @@ def _daemon(caller: Caller) -> str:
     if holder is None or holder.what != lease.DAEMON:
         return "not running: nothing is served, scheduled or mirrored (membox daemon start)"
     return f"serving {holder.url}" if holder.ready else "starting or stopping"
-
-
-def _print_findings(findings: list[dict[str, str]]) -> None:
-    for finding in findings:
-        click.echo(f"{_MARKS[finding['severity']]}  {shown(finding['sentence'])}")
-        if finding["remedy"]:
-            click.echo(f"         {dim('→')} {shown(finding['remedy'])}")
-
-
-@click.command(epilog=examples("membox doctor", "membox doctor --json"))
-@json_option
-@pass_caller
-def doctor(caller: Caller, as_json: bool) -> None:
-    """Check everything and say what to do.
-
-    Exit code 1 when something does not work. This reads the whole database, which takes a while on a large one.
-    """
-    with caller.box() as box:
-        seen = box.get("/v1/status", LONG_WORK_SECONDS, deep="true")
-    answer = {"state": seen["state"], "checks": seen["checks"]}
-
-    def plain() -> None:
-        _print_findings(seen["checks"])
-        click.echo(f"\nmembox {seen['version']}: {_STATES[seen['state']]}.")
-
-    emit(answer, as_json, plain)
-    if seen["state"] == "error":
-        click.get_current_context().exit(1)
 
 
 @click.command(epilog=examples("membox health", "membox health --url https://box.example.ts.net"))

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from appliance.machine import Machine
+
 if TYPE_CHECKING:
     from appliance.box import Box
 
@@ -33,6 +35,8 @@ class Finding:
 
 # A check looks at one thing. `deep`: it may take long and may touch slow disks.
 type Check = Callable[[Box, bool], Iterable[Finding]]
+# Such a check needs no open box: root can make it, who sees more than the daemon, and when the daemon is down.
+type MachineCheck = Callable[[Machine, bool], Iterable[Finding]]
 
 
 def ok(check: str, sentence: str) -> Finding:

@@ -4,14 +4,17 @@ import importlib
 import logging
 import pkgutil
 import shutil
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from appliance import __version__
 from appliance.clock import iso, to_ms
 from appliance.daemon import checks
-from appliance.daemon.findings import Check, Finding, Severity, error
+from appliance.daemon.findings import Check, Finding, MachineCheck, Severity, error
 from appliance.daemon.schedule import overview
+from appliance.machine import Machine
 
 if TYPE_CHECKING:
     from appliance.box import Box
@@ -22,23 +25,51 @@ _log = logging.getLogger(__name__)
 
 @cache
 def all_checks() -> dict[str, Check]:
-    """Every check by its name. A module in `daemon/checks` with a function `check(box, deep)` is one."""
+    """Every check of the box by its name: a module in `daemon/checks` with a function `check(box, deep)` is one."""
+    return {name: module.check for name, module in _modules().items() if hasattr(module, "check")}
+
+
+@cache
+def machine_checks() -> dict[str, MachineCheck]:
+    """Every check of the machine by its name: a module with a function `check_machine(machine, deep)` is one."""
+    return {name: module.check_machine for name, module in _modules().items() if hasattr(module, "check_machine")}
+
+
+@cache
+def _modules() -> dict[str, ModuleType]:
     names = sorted(module.name for module in pkgutil.iter_modules(checks.__path__))
-    return {name: importlib.import_module(f"{checks.__name__}.{name}").check for name in names}
+    return {name: importlib.import_module(f"{checks.__name__}.{name}") for name in names}
 
 
-def findings(box: "Box", deep: bool = False) -> list[Finding]:
+def findings(box: "Box", deep: bool = False, machine: Machine | None = None) -> list[Finding]:
     """What every check says, worst first; `deep` for a full integrity check and a look at the mirror's disk."""
-    found = [finding for name, check in all_checks().items() for finding in _asked(name, check, box, deep)]
+    machine = machine or Machine(home=box.home)
+    return worst_first([*_box_findings(box, deep), *machine_findings(machine, deep)])
+
+
+def machine_findings(machine: Machine, deep: bool = False) -> list[Finding]:
+    """What the checks of the machine say, which need no open box."""
+    looks = machine_checks().items()
+    return [finding for name, check in looks for finding in _asked(name, partial(check, machine, deep))]
+
+
+def worst_first(found: Iterable[Finding]) -> list[Finding]:
+    """`found` in the order in which a person should see it."""
     return sorted(found, key=lambda finding: -_RANK[finding.severity])
 
 
-def status(box: "Box", deep: bool = False) -> dict[str, Any]:
+def _box_findings(box: "Box", deep: bool) -> list[Finding]:
+    looks = all_checks().items()
+    return [finding for name, check in looks for finding in _asked(name, partial(check, box, deep))]
+
+
+def status(box: "Box", deep: bool = False, machine: bool = True) -> dict[str, Any]:
     """The box in one look: `state` is the worst severity, `findings` what needs a person, `checks` all that was seen.
 
+    Without `machine` for root, who looks at the machine with more sight than the daemon has.
     Holds no counts of memory items: they would tell of other agents' private ones.
     """
-    seen = findings(box, deep)
+    seen = findings(box, deep) if machine else worst_first(_box_findings(box, deep))
     disk = shutil.disk_usage(box.home)
     mirror = box.backup.mirror_path
     return {
@@ -62,9 +93,9 @@ def status(box: "Box", deep: bool = False) -> dict[str, Any]:
     }
 
 
-def _asked(name: str, check: Check, box: "Box", deep: bool) -> list[Finding]:
+def _asked(name: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
     try:
-        return list(check(box, deep))
+        return list(look())
     except Exception as fault:  # noqa: BLE001 - a check that fails must not hide what the others found
         _log.exception("the check %s failed", name)
         return [error(name, f"The check {name} could not be made: {fault}", "See the log: `membox daemon logs`.")]

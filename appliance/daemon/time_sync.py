@@ -1,13 +1,12 @@
 """Is the clock right? A Raspberry Pi starts without one, and a job run at a wrong time is recorded at a wrong time."""
 
 import logging
-import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable
 
 from appliance.daemon.readiness import under_systemd
+from appliance.machine import Machine
 
 LONGEST_SECONDS = 120.0
 _POLL_SECONDS = 2.0
@@ -32,15 +31,7 @@ def wait_until(is_right: Callable[[], bool], stopping: threading.Event, seconds:
     return True
 
 
-def is_synchronised() -> bool:
+def is_synchronised(machine: Machine | None = None) -> bool:
     """What systemd says; yes where it cannot be asked, as waiting would help nobody."""
-    # Else timedatectl would tell the service manager its own faults in our name.
-    environ = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
-    try:
-        asked = subprocess.run(
-            ["timedatectl", "show", "--property=NTPSynchronized", "--value"],
-            capture_output=True, text=True, timeout=5, check=False, env=environ,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return True
-    return asked.stdout.strip() != "no"
+    asked = (machine or Machine()).ask("timedatectl", "show", "--property=NTPSynchronized", "--value", seconds=5)
+    return asked is None or asked.out.strip() != "no"

@@ -42,9 +42,13 @@ class Schedule(BaseModel):
 
 
 class StatusQuery(BaseModel):
-    """`deep`: with the full integrity check and a look at the mirror's disk; this can take a while."""
+    """`deep`: with the full integrity check and a look at the mirror's disk; this can take a while.
+
+    `machine`: with what the daemon sees of the machine; false for root, who sees more.
+    """
 
     deep: bool = False
+    machine: bool = True
 
 
 class Status(BaseModel):
@@ -139,7 +143,7 @@ class Reports(BaseModel):
 )
 def status(request: Request) -> Status:
     """How the box is."""
-    return Status.model_validate(health.status(request.box, request.query.deep))
+    return Status.model_validate(health.status(request.box, request.query.deep, request.query.machine))
 
 
 @endpoint("GET", "/v1/schedule", role=Role.ADMIN, answer=Schedule, summary="Every job, its last and its next run.")

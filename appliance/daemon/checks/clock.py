@@ -8,6 +8,8 @@ from sqlalchemy import func, select
 
 from appliance.clock import from_ms
 from appliance.daemon.findings import Finding, ok, warn
+from appliance.daemon.time_sync import is_synchronised
+from appliance.machine import Machine
 from appliance.storage.schema import document_versions, job_runs
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 _BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 _TOLERANCE = timedelta(days=1)
+_UNSYNCHRONISED = "The machine does not set its clock by the network."
 _REMEDY = "Set the clock: `timedatectl set-ntp true`, then look at `timedatectl`."
 
 
@@ -28,6 +31,13 @@ def check(box: "Box", _deep: bool) -> Iterator[Finding]:
         yield warn("clock", sentence, _REMEDY)
     else:
         yield ok("clock", f"The clock says {now:%Y-%m-%d %H:%M} UTC.")
+
+
+def check_machine(machine: Machine, _deep: bool) -> Iterator[Finding]:
+    """The clock is set by the network; a container's is its host's business."""
+    if machine.is_box and not machine.is_container:
+        right = is_synchronised(machine)
+        yield ok("clock", "It is set by the network.") if right else warn("clock", _UNSYNCHRONISED, _REMEDY)
 
 
 def _latest(box: "Box") -> datetime | None:

@@ -1,0 +1,75 @@
+"""The machine that membox runs on, as its files and its own tools tell of it.
+
+Nothing here fails because a tool is missing, slow or refuses: whoever asks gets None and goes on with what there is.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance.home import default_home
+
+RELEASE = "/opt/membox/current"
+_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a program answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Files below `root`, programs on PATH, and the home of the memory box that runs here."""
+
+    home: Path = field(default_factory=default_home)
+    root: Path = Path("/")
+
+    @property
+    def is_box(self) -> bool:
+        """Whether provisioning made this machine a box; on any other most checks have nothing to say."""
+        return self.path(RELEASE).is_symlink()
+
+    @property
+    def is_container(self) -> bool:
+        """Whether clock, memory and kernel are those of another machine around this one (systemd says so)."""
+        return self.path("/run/systemd/container").exists()
+
+    def path(self, absolute: str) -> Path:
+        """Where the machine's file `absolute` is."""
+        return self.root / absolute.lstrip("/")
+
+    def read(self, absolute: str) -> str | None:
+        """The text of a file, without the end of its last line; None when it is not there or not for us to read."""
+        try:
+            # The kernel ends some values by a zero byte.
+            return self.path(absolute).read_text("utf-8", errors="replace").rstrip("\n\0")
+        except OSError:
+            return None
+
+    def matching(self, pattern: str) -> Iterator[str]:
+        """The absolute names of files that match `pattern`, such as ``/sys/class/hwmon/*/name``."""
+        for path in sorted(self.root.glob(pattern.lstrip("/"))):
+            yield f"/{path.relative_to(self.root)}"
+
+    def ask(self, *command: str, seconds: float = _PATIENCE_SECONDS) -> Said | None:
+        """What a program says; None when it is not installed, may not be run, or takes longer than `seconds`."""
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False, env=_environment()
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return Said(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def _environment() -> dict[str, str]:
+    # Else a tool of systemd's would tell the service manager its own faults in our name.
+    kept = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+    return kept | {"LC_ALL": "C.UTF-8"}
