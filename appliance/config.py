@@ -4,6 +4,7 @@ configuration; contract memory-api, Environment). A wrong one is refused with on
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -16,6 +17,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from appliance import cadence
 from appliance.errors import NotConfiguredError
 from appliance.home import CONFIG_FILE, DATABASE_FILE, expanded
+
+
+# A password would stand between the user's name and the @: it is a secret (restic-server-password).
+_REPOSITORY = re.compile(r"/[^\n]*|sftp:[^\n]+|rest:https?://([^\s/@:]+@)?[^\s/@]+(/[^\s@]*)?")
 
 
 def system_timezone() -> str:
@@ -52,6 +57,19 @@ def _mirror_path(value: str) -> str:
     # Unlike Path's, this leaves a ~user whom there is not as it is, which is then not absolute.
     if value and not os.path.isabs(os.path.expanduser(value)):
         raise ValueError("not absolute")
+    return value
+
+
+def _login(value: str) -> str:
+    # Of these forms no person has one: what two headers become, and what tagged devices share.
+    if not value or re.search(r"[\s,]", value) or value.lower() == "tagged-devices":
+        raise ValueError("nobody's login")
+    return value
+
+
+def _repository(value: str) -> str:
+    if value and not _REPOSITORY.fullmatch(value):
+        raise ValueError("no repository, or with a password in it")
     return value
 
 
@@ -117,9 +135,17 @@ class Paths(Section):
 
 
 class Backups(Section):
-    """How long the mirror's daily generations stay."""
+    """How long the mirror's daily generations stay; where snapshots go, and how many of each kind stay (all 0: all)."""
 
     keep_days: Annotated[int, Field(ge=1, le=3650, description="1 to 3650 days")] = 30
+    snapshot_repository: Annotated[
+        str,
+        AfterValidator(_repository),
+        Field(description='an absolute path, sftp:USER@HOST:/PATH, rest:https://HOST/PATH (no password), or ""'),
+    ] = ""
+    snapshot_keep_daily: Annotated[int, Field(ge=0, le=1000, description="0 to 1000")] = 7
+    snapshot_keep_weekly: Annotated[int, Field(ge=0, le=1000, description="0 to 1000")] = 5
+    snapshot_keep_monthly: Annotated[int, Field(ge=0, le=1000, description="0 to 1000")] = 12
 
 
 class Daemon(Section):
@@ -150,6 +176,31 @@ class Daemon(Section):
     digest_smtp_user: Text = ""
 
 
+class Tailnet(Section):
+    """How Tailscale Serve reaches the box, and whom it signs in as the owner (docs/tailnet.md)."""
+
+    serve: Switch = False
+    hostname: Annotated[
+        str,
+        StringConstraints(pattern=r"^([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*)?$", max_length=253),
+        Field(description='the box\'s whole name in the tailnet, such as "box.example.ts.net"'),
+    ] = ""
+    owners: Annotated[
+        tuple[Annotated[str, AfterValidator(_login)], ...],
+        Field(description='a list of persons\' logins as the tailnet has them: ["alice@example.com"]'),
+    ] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names under which the tailnet reaches the box: whole and short."""
+        return (self.hostname, self.hostname.partition(".")[0]) if self.hostname else ()
+
+    @property
+    def url(self) -> str:
+        """Where the pages are on the tailnet; empty when they are not served there."""
+        return f"https://{self.hostname}" if self.serve else ""
+
+
 class Settings(BaseModel):
     """All tables of config.toml."""
 
@@ -162,6 +213,7 @@ class Settings(BaseModel):
     paths: Paths = Field(default_factory=Paths)
     backups: Backups = Field(default_factory=Backups)
     daemon: Daemon = Field(default_factory=Daemon)
+    tailnet: Tailnet = Field(default_factory=Tailnet)
 
 
 class GivenKey(BaseModel):
@@ -201,8 +253,8 @@ class Config(Settings):
         return {name: getattr(self, name).model_dump(mode="json") for name in Settings.model_fields}
 
 
-# Read at every use (backup/service.py); every other setting counts from the daemon's next start.
-LIVE_KEYS = frozenset({"daemon.backup_mirror_path", "backups.keep_days"})
+# Read at every use (backup/service.py, cli/snapshots.py); every other setting counts from the daemon's next start.
+LIVE_KEYS = frozenset({"daemon.backup_mirror_path", *(f"backups.{key}" for key in Backups.model_fields)})
 
 # Variable (after the prefix) -> its key.
 _ENVIRONMENT = {
@@ -365,10 +417,25 @@ def _check(config: Config, source: str) -> None:
         raise NotConfiguredError(
             "store_not_built", "The store backend postgres is not built yet: use sqlite, or unset it."
         )
+    _check_tailnet(config, source)
     mirror = config.mirror_path
     if mirror and mirror.resolve().is_relative_to(config.home.resolve()):
         raise NotConfiguredError(
             "bad_config",
             f"{source}: daemon.backup_mirror_path = {mirror} lies inside the home {config.home}, and would be lost "
             "with it; choose another disk or machine.",
+        )
+
+
+def _check_tailnet(config: Config, source: str) -> None:
+    if config.tailnet.serve and not config.tailnet.hostname:
+        raise NotConfiguredError(
+            "bad_config",
+            f"{source}: tailnet.serve needs tailnet.hostname, the box's whole name in the tailnet; set that first.",
+        )
+    if config.tailnet.serve and config.auth.mode == "disabled":
+        raise NotConfiguredError(
+            "bad_config",
+            f"{source}: with auth.mode = disabled the whole tailnet would be the owner: set it to api_key, or "
+            "tailnet.serve to false.",
         )

@@ -56,6 +56,11 @@ def socket_path(home: Path) -> Path:
     return run_directory(home) / "membox.sock"
 
 
+def serve_path(home: Path) -> Path:
+    """The unix socket by which Tailscale Serve, and nobody else, reaches the daemon."""
+    return run_directory(home) / "serve.sock"
+
+
 def owner_key_path(home: Path) -> Path:
     """The key of the running daemon that only the home's owner can read."""
     return run_directory(home) / "owner.key"

@@ -9,8 +9,10 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -114,9 +116,17 @@ def wait_until_free(home: Path, seconds: float, still: Callable[[], bool] = lamb
 
 
 def make_home(home: Path) -> None:
-    """Make `home` and its run directory for their owner only; what is there keeps its permissions."""
+    """Make `home` and its run directory for their owner only; a home that is there keeps its permissions.
+
+    Where its group may pass through the home, it may pass through the run directory to the socket; never list it.
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    run_directory(home).mkdir(mode=0o700, exist_ok=True)
+    run = run_directory(home)
+    run.mkdir(mode=0o700, exist_ok=True)
+    if home.stat().st_mode & stat.S_IXGRP and not run.stat().st_mode & stat.S_IXGRP:
+        with suppress(PermissionError):  # of a group the caller is not in
+            os.chown(run, -1, home.stat().st_gid)
+        run.chmod(0o710)
 
 
 def _open(home: Path) -> int:

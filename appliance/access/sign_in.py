@@ -39,11 +39,12 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in person's session, found by its cookie."""
+    """A signed-in person's session, found by its cookie; or, without an id, by `login`, which the tailnet vouches for."""
 
     session_id: str
     principal: Principal
     csrf_token: str
+    login: str = ""
 
 
 @dataclass(frozen=True, slots=True)

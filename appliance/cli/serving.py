@@ -3,7 +3,7 @@
 import threading
 from typing import TYPE_CHECKING
 
-from appliance.home import socket_path
+from appliance.home import serve_path, socket_path
 from appliance.web.access_api import web_url
 from appliance.web.server import Server
 
@@ -36,7 +36,7 @@ class BoxListeners:
 
 def make_listeners(box: "Box", host: str, port: int) -> BoxListeners:
     """Bind the sockets of `box`: the pages and the API unless they are switched off, a capture port where one is
-    set, and the box's own socket.
+    set, the box's own socket, and Tailscale Serve's where that is switched on.
 
     Raises:
         NotConfiguredError, OSError: an address or port cannot be had.
@@ -48,4 +48,6 @@ def make_listeners(box: "Box", host: str, port: int) -> BoxListeners:
     if settings.capture_port:
         server.listen(host, settings.capture_port, "capture")
     server.listen_unix(socket_path(box.home))
+    if box.config.tailnet.serve:
+        server.listen_serve(serve_path(box.home))
     return BoxListeners(server, url)

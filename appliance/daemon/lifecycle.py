@@ -139,7 +139,7 @@ def _serve(
     at_end.callback(notify, "STOPPING=1")
     held.announce(listeners.url)
     notify(f"READY=1\nSTATUS=serving {listeners.url}")
-    _greet(box, listeners.url, out)
+    _greet(box, box.config.tailnet.url or listeners.url, out)
     while not _was_told_to_stop(stopping, within=1.0):
         if not listeners.is_alive():
             raise UnavailableError("listener_died", "A listener of the daemon ended unexpectedly; its log says why.")

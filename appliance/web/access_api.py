@@ -9,8 +9,8 @@ from appliance.access.sign_in import SESSION_LIFE_MS
 from appliance.clock import iso
 from appliance.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from appliance.principal import Role
-from appliance.web.auth import COOKIE
-from appliance.web.endpoint import WEB, Answer, Reach, Request, endpoint
+from appliance.web.auth import cookie_name
+from appliance.web.endpoint import SERVE, WEB, Answer, Reach, Request, endpoint
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 RoleWord = Literal["capture", "reader", "writer", "admin"]
@@ -213,6 +213,10 @@ def sign_out(request: Request) -> Answer:
     """End the session the request came with."""
     if request.session is None:
         raise NotFoundError("session_not_found", "Only a signed-in browser can sign out; a key is revoked instead.")
+    if request.session.login:
+        raise NotFoundError(
+            "session_not_found", "The tailnet signs this device in; take the device out of it, or leave the tailnet."
+        )
     session_id = request.session.session_id
     request.box.access.end_session(session_id)
     answer = SignedOut(session_id=session_id, signed_out=True)
@@ -271,11 +275,12 @@ def _key_row(request: Request, info: KeyInfo) -> KeyRow:
 
 
 def _web_url(request: Request) -> str:
-    """Where the pages are: as this browser reached them, else as the listener or the settings say."""
-    if request.door.name == WEB and (host := request.header("Host")):
+    """Where the pages are: as this browser reached them, else as tailnet, listener or settings say."""
+    if request.door.name in (WEB, SERVE) and (host := request.header("Host")):
         return f"{request.environ['wsgi.url_scheme']}://{host}"
-    settings = request.box.config.daemon
-    return request.door.web_url or web_url(settings.web_ui_host, settings.web_ui_port)
+    config = request.box.config
+    local_url = request.door.web_url or web_url(config.daemon.web_ui_host, config.daemon.web_ui_port)
+    return config.tailnet.url or local_url
 
 
 def web_url(host: str, port: int) -> str:
@@ -287,7 +292,7 @@ def web_url(host: str, port: int) -> str:
 def _cookie(request: Request, token: str, life_ms: int) -> tuple[str, str]:
     secure = "; Secure" if request.environ["wsgi.url_scheme"] == "https" else ""
     attributes = f"Path=/; Max-Age={life_ms // 1000}; HttpOnly; SameSite=Strict{secure}"
-    return "Set-Cookie", f"{COOKIE}={token}; {attributes}"
+    return "Set-Cookie", f"{cookie_name(request)}={token}; {attributes}"
 
 
 def _device(user_agent: str) -> str:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from appliance.errors import ForbiddenError, MemboxError, NotFoundError, UnauthorizedError
 from appliance.principal import Role
-from appliance.web import pages
+from appliance.web import pages, tailnet
 from appliance.web.auth import Gate
 from appliance.web.endpoint import HTML, WEB, Answer, Door, Endpoint, Reach, Request, View, endpoints
 from appliance.web.errors import MethodError, answer_for, internal_error
@@ -62,14 +62,16 @@ class App:
     def __init__(self, box: "Box", door: Door) -> None:
         self._box = box
         self._door = door
-        self._gate = Gate(box.access, box.config)
+        self._gate = Gate(box.access, box.config, door)
         self._router = self._routes([each for each in endpoints() if self._serves(each)])
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """One WSGI request (PEP 3333)."""
         environ["PATH_INFO"] = _readable(environ.get("PATH_INFO", ""))
-        for name in [name for name in environ if name.startswith("HTTP_TAILSCALE_")]:
-            del environ[name]  # identity headers count at no door of this application
+        try:
+            tailnet.receive(environ, self._door.name)
+        except ForbiddenError as error:
+            return _sent(answer_for(error), environ["REQUEST_METHOD"], start_response)
         serve, params = self._router.match(environ)
         return _sent(serve(environ, params), environ["REQUEST_METHOD"], start_response)
 

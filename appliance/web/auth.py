@@ -2,8 +2,8 @@
 
 A key is sent on purpose, so it needs nothing else. A cookie, and auth mode `disabled`, let in whatever the browser
 sends along; such requests must name a Host of this box (DNS rebinding) and, to change something, come from its own
-pages (Origin, and the session's CSRF token). A peer address is never an identity; headers that claim one are
-dropped by `app.py` on every door here.
+pages (Origin, and the session's CSRF token). So does what the tailnet vouches for, at the one door where it counts
+(`tailnet.py`). At the box's own socket only keys count. A peer address is never an identity.
 """
 
 import hmac
@@ -16,7 +16,8 @@ from appliance.access.sign_in import Session
 from appliance.config import Config
 from appliance.errors import ForbiddenError, UnauthorizedError
 from appliance.principal import Principal
-from appliance.web.endpoint import HTML, LOCAL, Reach, Request
+from appliance.web.endpoint import HTML, LOCAL, SERVE, SOCKET, Door, Reach, Request
+from appliance.web.tailnet import Owners
 
 COOKIE = "membox_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -27,18 +28,15 @@ _PORT = re.compile(r":\d*\Z")
 class Gate:
     """Establishes the caller of a request, once."""
 
-    def __init__(self, access: Access, config: Config) -> None:
+    def __init__(self, access: Access, config: Config, door: Door) -> None:
         self._access = access
         self._disabled = access.mode == "disabled"
+        self._is_serve = door.name == SERVE
+        self._owners = Owners(config.tailnet.owners if self._is_serve else (), access.owner)
         host = config.daemon.web_ui_host
-        self._hosts = {
-            "localhost",
-            "127.0.0.1",
-            "::1",
-            host.lower(),
-            *(name.lower() for name in config.daemon.web_hosts),
-        }
-        self._on_network = host not in ("localhost", "127.0.0.1", "::1")
+        own = config.tailnet.hosts if self._is_serve else ("localhost", "127.0.0.1", "::1", host)
+        self._hosts = {name.lower() for name in (*own, *config.daemon.web_hosts)}
+        self._on_network = not self._is_serve and host not in ("localhost", "127.0.0.1", "::1")
 
     def admit(self, request: Request) -> None:
         """Set the request's caller and session.
@@ -49,7 +47,7 @@ class Gate:
             ForbiddenError: `host_not_allowed`, `origin_not_allowed`, `csrf_failed`.
         """
         reach = request.endpoint.reach
-        if request.endpoint.content_type == HTML:
+        if self._is_serve or request.endpoint.content_type == HTML:
             self._check_host(request)
         if request.door.name == LOCAL:
             request.caller = self._access.owner
@@ -63,6 +61,8 @@ class Gate:
             request.caller = _anyone(self._access.owner)
         elif reach is not Reach.PERSON and (key := presented_key(request)):
             request.caller = self._caller_of(key, request)
+        elif request.door.name == SOCKET:
+            raise UnauthorizedError("missing_api_key")
         else:
             request.session = self._session_of(request)
             request.caller = request.session.principal
@@ -76,7 +76,7 @@ class Gate:
 
     def _session_of(self, request: Request) -> Session:
         token = cookie_of(request)
-        session = self._access.session(token) if token else None
+        session = self._owners.session(request) or (self._access.session(token) if token else None)
         if session is None:
             raise UnauthorizedError("missing_api_key")
         self._check_host(request)
@@ -90,7 +90,9 @@ class Gate:
         """A browser always names the host it thinks it talks to; one that is not ours was pointed here by a trick."""
         host = request.header("Host").lower()
         name = _PORT.sub("", host).strip("[]")
-        if host and name not in self._hosts and not (self._on_network and _is_address(name)):
+        if not host and not self._is_serve:
+            return
+        if name not in self._hosts and not (self._on_network and _is_address(name)):
             raise ForbiddenError(
                 "host_not_allowed", "To reach the box under this name, add it to web_hosts in [daemon] of config.toml."
             )
@@ -103,7 +105,8 @@ class Gate:
         if not origin and not required:
             return
         self._check_host(request)
-        if not origin or _host_of(origin) != request.header("Host").lower():
+        is_https = origin.startswith("https://")
+        if _host_of(origin) != request.header("Host").lower() or (self._is_serve and not is_https):
             raise ForbiddenError("origin_not_allowed", "This did not come from one of the box's own pages.")
 
 
@@ -122,11 +125,17 @@ def presented_key(request: Request) -> str | None:
     return next((_utf8(value) for name in names if name and (value := request.header(name).strip())), None)
 
 
+def cookie_name(request: Request) -> str:
+    """What the session cookie is called: over https as browsers demand of one that no other host and no http set."""
+    return f"__Host-{COOKIE}" if request.environ["wsgi.url_scheme"] == "https" else COOKIE
+
+
 def cookie_of(request: Request) -> str:
     """The session cookie's value, empty when there is none."""
+    wanted = cookie_name(request)
     for part in request.header("Cookie").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE:
+        if name == wanted:
             return value
     return ""
 

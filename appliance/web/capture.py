@@ -8,12 +8,12 @@ from pydantic import BaseModel, ValidationError
 from appliance.errors import InvalidError, MemboxError, NotFoundError, TooLargeError
 from appliance.notebook.models import MAX_NOTE_BYTES, Note
 from appliance.principal import Principal, Role
-from appliance.web.endpoint import CAPTURE, LOCAL, SOCKET, WEB, Reach, Request, endpoint
+from appliance.web.endpoint import CAPTURE, LOCAL, SERVE, SOCKET, WEB, Reach, Request, endpoint
 from appliance.web.errors import fault, invalid
 from appliance.web.reading import content_length, parse_json, parse_pairs, read_bytes
 
 _MAX_KEY = 128
-_DOORS = frozenset({WEB, CAPTURE, SOCKET, LOCAL})
+_DOORS = frozenset({WEB, SERVE, CAPTURE, SOCKET, LOCAL})
 _FORM = "application/x-www-form-urlencoded"
 
 

@@ -34,7 +34,8 @@ def devices(request: Request) -> View:
     keys = [(key, moment_of(key.created_at, box), _last_used(key.key_id, box)) for key in in_use]
     current = request.session.session_id if request.session else ""
     sessions = [(each, moment_of(each.created_at, box), each.session_id == current) for each in box.access.sessions()]
-    return render("devices.html", keys=keys, sessions=sessions)
+    login = request.session.login if request.session else ""
+    return render("devices.html", keys=keys, sessions=sessions, login=login)
 
 
 @page("/phone", open_to_all=True)

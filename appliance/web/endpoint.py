@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_BODY = 1024 * 1024
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-WEB, CAPTURE, SOCKET, LOCAL = "web", "capture", "socket", "local"
+WEB, SERVE, CAPTURE, SOCKET, LOCAL = "web", "serve", "capture", "socket", "local"
 _PARAMETER = re.compile(r"<(\w+)(?::[^>]*)?>")
 
 
@@ -39,7 +39,8 @@ class Reach(Enum):
 
 @dataclass(slots=True)
 class Door:
-    """By which way requests come in: `web`, `capture`, `socket`, or `local` for the owner's own command line.
+    """By which way requests come in: `web`, `serve` for the tailnet, `capture`, `socket`, or `local` for the owner's
+    own command line.
 
     `web_url` is where the pages are, once a listener serves them. Doors of one box share the count of wrong keys.
     """
@@ -122,7 +123,7 @@ class Endpoint:
     errors: tuple[int, ...] = ()
     token_header: str = ""
     refuse: Callable[[int, MemboxError], tuple[int, dict[str, Any]]] | None = None
-    doors: frozenset[str] = frozenset({WEB, SOCKET, LOCAL})
+    doors: frozenset[str] = frozenset({WEB, SERVE, SOCKET, LOCAL})
     request_media: dict[str, type[BaseModel] | None] = field(default_factory=dict)  # where it is not JSON of `body`
 
     @property

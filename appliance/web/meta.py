@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from appliance import __version__
 from appliance.clock import iso, to_ms
-from appliance.web.endpoint import CAPTURE, LOCAL, SOCKET, WEB, Answer, Request, endpoint
+from appliance.web.endpoint import CAPTURE, LOCAL, SERVE, SOCKET, WEB, Answer, Request, endpoint
 
 GRAPH_HALF_LIFE_HOURS = 168.0
 
@@ -39,7 +39,7 @@ _HEALTH = Answer(200, Health(status="ok", service="membox", version=__version__)
     role=None,
     answer=Health,
     summary="Whether the box answers.",
-    doors=frozenset({WEB, CAPTURE, SOCKET, LOCAL}),
+    doors=frozenset({WEB, SERVE, CAPTURE, SOCKET, LOCAL}),
 )
 def healthz(_request: Request) -> Answer:
     """That the box answers: made once, because this is asked all the time."""

@@ -59,8 +59,9 @@ _MEANING = {
     503: "The box cannot answer now.",
     507: "The disk is full.",
 }
-# Any request may be too garbled or large for the server, or meet a box that stumbles or closes.
-_ALWAYS = {400, 413, 431, 500, 503}
+# Any request may be too garbled or large for the server, come from the internet or under a foreign name, or meet a box
+# that stumbles or closes.
+_ALWAYS = {400, 403, 413, 431, 500, 503}
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}, {"session": []}]
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -105,11 +106,9 @@ def statuses(each: Endpoint) -> set[int]:
     """Every status an endpoint may answer with."""
     found = {each.status, *each.errors} | _ALWAYS
     if each.reach is not Reach.OPEN:
-        found |= {401, 403, 429}
+        found |= {401, 429}
     if each.reach is Reach.PERSON:
         found |= {303, 404}
-    if each.content_type == HTML:
-        found |= {403}
     if each.method != "GET":
         found |= {507}
     if each.body is not None or each.query is not None or each.parameters:
@@ -145,7 +144,7 @@ def _who(each: Endpoint) -> str:
         Reach.BOX: f"Least role {role}, in the box's own tenant.",
         Reach.OWNER: "The box's owner.",
         Reach.PERSON: "A signed-in person.",
-    }[each.reach]
+    }[each.reach] + where
 
 
 def _path_parameters(each: Endpoint) -> list[dict[str, Any]]:

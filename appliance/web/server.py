@@ -1,4 +1,4 @@
-"""The listeners of a box: TCP for pages and API, maybe one for capture, and the box's own socket.
+"""The listeners of a box: TCP for pages and API, maybe one for capture, the box's own socket, and Tailscale Serve's.
 
 One thread reads and writes all connections and buffers whole requests, so that a client that stalls holds nothing;
 worker threads run the application. Each listener has its own application, which knows its door.
@@ -10,6 +10,8 @@ import logging
 import os
 import resource
 import socket
+import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ from appliance.access.wrong_keys import WrongKeys
 from appliance.errors import NotConfiguredError
 from appliance.web.access_api import web_url
 from appliance.web.app import make_app
-from appliance.web.endpoint import CAPTURE, JSON, SOCKET, WEB, Door
+from appliance.web.endpoint import CAPTURE, JSON, SERVE, SOCKET, WEB, Door
 
 if TYPE_CHECKING:
     from appliance.box import Box
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 WEB_THREADS = 16
 FEW_THREADS = 4
 MAX_CONNECTIONS = 1000
-_SOCKET_MODE = 0o660
+_SOCKET_MODE, _SERVE_MODE = 0o660, 0o600
+_PEER = struct.Struct("3i")  # process, user and group: the kernel's struct ucred
 _SOCKET_PATH_BYTES = 100  # systems differ: 104 to 108, the last for a zero
 _DRAIN_SECONDS = 2
 _MAX_DISCARDED = 64 * 1024 * 1024
@@ -47,8 +50,8 @@ _SETTINGS: dict[str, Any] = {
     "asyncore_use_poll": True,  # select() ends at descriptor 1023
     "ident": None,
     "log_socket_errors": False,
-    "clear_untrusted_proxy_headers": True,
 }
+log = logging.getLogger(__name__)
 _WORDS = {413: "body_too_large", 431: "headers_too_large", 500: "internal_error", 501: "not_implemented"}
 
 
@@ -135,7 +138,7 @@ class Server:
         self._box = box
         self._map: dict[int, Any] = {}
         self._servers: list[BaseWSGIServer] = []
-        self._socket_path: Path | None = None
+        self._socket_paths: list[Path] = []
         self._wrong_keys = WrongKeys()
         self._doors: list[Door] = []
         self._stopping = False
@@ -161,17 +164,29 @@ class Server:
         return actual
 
     def listen_unix(self, path: Path) -> None:
-        """Listen on the box's own socket, for its group; keys count there as everywhere.
+        """Listen on the box's own socket, for the home's group; only keys count there.
 
         Raises:
             NotConfiguredError: `socket_path_too_long` where the system cannot help it.
         """
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        path.unlink(missing_ok=True)  # of a daemon that was killed: whoever calls holds the home's lease
-        _bind_unix(sock, path)
-        path.chmod(_SOCKET_MODE)
-        self._socket_path = path
+        sock = self._at(path, _SOCKET_MODE)
+        with suppress(PermissionError):  # of a group the daemon is not in: then the socket stays the daemon's own
+            os.chown(path, -1, path.parent.stat().st_gid)
         self._add([sock], SOCKET, FEW_THREADS)
+
+    def listen_serve(self, path: Path, user: int = 0) -> None:
+        """Listen on the socket of Tailscale Serve, whose word on who asks counts there: to `user`, root, alone.
+
+        Raises:
+            NotConfiguredError: `socket_path_too_long`; `serve_unknown_peer` where the system does not tell whose a
+                connection is.
+        """
+        if not hasattr(socket, "SO_PEERCRED"):
+            raise NotConfiguredError(
+                "serve_unknown_peer", "Only Linux says who connects to a socket; set tailnet.serve to false here."
+            )
+        for server in self._add([self._at(path, _SERVE_MODE)], SERVE, WEB_THREADS):
+            _admit_only(user, server)
 
     def serve(self) -> None:
         """Serve until `stop`; then finish the requests at work and close everything."""
@@ -185,12 +200,20 @@ class Server:
         for server in self._servers[:1]:
             server.pull_trigger()
 
-    def _add(self, sockets: list[socket.socket], name: str, threads: int) -> None:
+    def _at(self, path: Path, mode: int) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        path.unlink(missing_ok=True)  # of a daemon that was killed: whoever calls holds the home's lease
+        _bind_unix(sock, path)
+        path.chmod(mode)  # before anyone can connect: it does not listen yet
+        self._socket_paths.append(path)
+        return sock
+
+    def _add(self, sockets: list[socket.socket], name: str, threads: int) -> list[BaseWSGIServer]:
         web_url_so_far = self._doors[0].web_url if self._doors else ""
         door = Door(name, self._wrong_keys, web_url_so_far)
         self._doors.append(door)
         # All listeners share one count of connections; strangers must not use up the owner's own socket.
-        limit = MAX_CONNECTIONS if name == WEB else MAX_CONNECTIONS + 100
+        limit = MAX_CONNECTIONS if name in (WEB, SERVE) else MAX_CONNECTIONS + 100
         known = set(self._map)
         create_server(
             make_app(self._box, door),
@@ -198,12 +221,13 @@ class Server:
             sockets=sockets,
             threads=threads,
             connection_limit=limit,
-            **_SETTINGS,
+            **{**_SETTINGS, "clear_untrusted_proxy_headers": name != SERVE},
         )
-        for number in set(self._map) - known:
-            if isinstance(server := self._map[number], BaseWSGIServer):
-                server.channel_class = Channel
-                self._servers.append(server)
+        new = [each for number in set(self._map) - known if isinstance(each := self._map[number], BaseWSGIServer)]
+        for server in new:
+            server.channel_class = Channel
+        self._servers += new
+        return new
 
     def _close(self) -> None:
         for server in self._servers:
@@ -217,8 +241,8 @@ class Server:
                 break
             wasyncore.loop(timeout=0.1, use_poll=True, map=self._map, count=1)
         wasyncore.close_all(self._map)
-        if self._socket_path is not None:
-            self._socket_path.unlink(missing_ok=True)
+        for path in self._socket_paths:
+            path.unlink(missing_ok=True)
 
 
 def _allow_descriptors() -> None:
@@ -263,6 +287,25 @@ def _not_listening(error: OSError, host: str, port: int, key: str) -> NotConfigu
     return NotConfiguredError(
         "bad_address", f"This machine cannot listen on {host} ({error.strerror}); set daemon.web_ui_host to one it has."
     )
+
+
+def _admit_only(user: int, server: BaseWSGIServer) -> None:
+    """Close each connection of another user at once."""
+    accept = server.accept
+
+    def accept_from_user() -> Any:
+        accepted = accept()
+        if accepted is not None and (peer := _user_of(accepted[0])) != user:
+            log.warning("closed a connection of user %s to Tailscale Serve's socket", peer)
+            accepted[0].close()
+            return None
+        return accepted
+
+    server.accept = accept_from_user  # type: ignore[method-assign] # waitress makes the server, not we
+
+
+def _user_of(connection: socket.socket) -> int:
+    return int(_PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1])
 
 
 def _bind_unix(sock: socket.socket, path: Path) -> None:
