@@ -349,7 +349,7 @@ def refusal_of_secret(key: str) -> str:
     remedy = (
         "make a key for the phone with `membox key create --role capture`"
         if key.endswith("capture_token")
-        else "remove it; `membox secrets set`, which keeps it safely, comes with a later release"
+        else f"remove it, and keep it with `membox secrets set {key.rpartition('.')[2].replace('_', '-')}`"
     )
     return f"{key} is a secret and never stands in config.toml: {remedy}."
 

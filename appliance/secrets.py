@@ -53,11 +53,11 @@ class Secrets:
         """Keep `value` under `name`, durably; it replaces the one before.
 
         Raises:
-            InvalidError: `bad_secret_name`, or `bad_secret` for a value that is empty or no text.
+            InvalidError: `bad_secret_name`, or `bad_secret` for a value that is empty, no text or has U+0000.
             TooLargeError: `secret_too_large`, over 64 KiB.
             StorageError: `wrong_master_key`, `master_key_missing`, `bad_master_key`.
         """
-        _check_name(name)
+        check_name(name)
         _check_value(value)
         with self._told():
             self._keyring().set_password(self._service, name, value)
@@ -70,7 +70,7 @@ class Secrets:
             InvalidError: `bad_secret_name`.
             StorageError: `wrong_master_key`, `master_key_missing`, `bad_master_key`, `secret_damaged`.
         """
-        _check_name(name)
+        check_name(name)
         with self._told():
             value = self._keyring().get_password(self._service, name)
         if value is None:
@@ -91,7 +91,7 @@ class Secrets:
         """
         from keyring.errors import PasswordDeleteError
 
-        _check_name(name)
+        check_name(name)
         with self._told():
             try:
                 self._keyring().delete_password(self._service, name)
@@ -145,7 +145,8 @@ class Secrets:
             raise _told(fault, self._home / KEYRING_DIRECTORY) from fault
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise InvalidError (`bad_secret_name`) unless `name` can be a secret's."""
     if not re.fullmatch(NAME, name):
         raise InvalidError("bad_secret_name", f"{name!r} cannot be a secret's name; allowed: {NAME_RULE}.")
 
@@ -155,8 +156,9 @@ def _check_value(value: str) -> None:
         size = len(value.encode())
     except UnicodeEncodeError:
         raise InvalidError("bad_secret", "A secret must be UTF-8 text.") from None
-    if not size:
-        raise InvalidError("bad_secret", "The secret is empty; nothing was changed.")
+    if not size or "\0" in value:
+        what = "has a null character" if size else "is empty"
+        raise InvalidError("bad_secret", f"The secret {what}; nothing was changed.")
     if size > MAX_VALUE_BYTES:
         raise TooLargeError("secret_too_large", f"A secret may have {MAX_VALUE_BYTES} bytes; this has {size}.")
 

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from appliance import __version__
 from appliance.principal import Role
 from appliance.web.auth import COOKIE
-from appliance.web.endpoint import HTML, JSON, Answer, Endpoint, Reach, Request, endpoint, endpoints
+from appliance.web.endpoint import HTML, JSON, WEB, Answer, Endpoint, Reach, Request, endpoint, endpoints
 
 
 class ErrorBody(BaseModel):
@@ -137,6 +137,7 @@ def _operation(each: Endpoint, names: dict[tuple[type[BaseModel], str], dict[str
 
 def _who(each: Endpoint) -> str:
     role = (each.role or Role.CAPTURE).word
+    where = "" if WEB in each.doors else " Only through the box's own socket."
     return {
         Reach.OPEN: "Open to all.",
         Reach.ANY: f"Any key, least role {role}.",

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from appliance.access.keys import make_key
 from appliance.box import Box, open_box
 from appliance.principal import Role
 from appliance.web.app import App, make_app
+from appliance.web.endpoint import SOCKET
 from appliance.web.server import Server
 
 HOST = "127.0.0.1:8080"
@@ -73,6 +75,14 @@ class Door:
         return Reply(int(status[0].split()[0]), {name.lower(): value for name, value in status[1]}, b"".join(parts))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The master key of the boxes here is not the person's who runs the tests."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     opened = open_box(Path(tmp_path_factory.mktemp("home")))
@@ -111,6 +121,14 @@ def key_of(box: Box) -> Callable[..., str]:
 
 
 @pytest.fixture
+def owner_key(box: Box) -> str:
+    """The key of the owner's own command line."""
+    key = make_key().key
+    box.access.accept_owner_key(key)
+    return key
+
+
+@pytest.fixture
 def as_role(app: App, key_of: Callable[..., str]) -> Callable[..., Door]:
     """Somebody with a key."""
     return lambda role, tenant="home", agent="me": Door(
@@ -140,6 +158,7 @@ class Address:
 
     port: int
     socket_path: Path
+    socket_door_port: int  # what is served at the socket alone, where a tool that knows only TCP reaches it
 
     def connection(self, timeout: float = 30) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -161,9 +180,10 @@ def served(box: Box) -> Iterator[Address]:
     path = box.home / "membox.sock"
     port = server.listen("127.0.0.1", 0)
     server.listen_unix(path)
+    socket_door_port = server.listen("127.0.0.1", 0, SOCKET)
     thread = threading.Thread(target=server.serve)
     thread.start()
-    yield Address(port, path)
+    yield Address(port, path, socket_door_port)
     server.stop()
     thread.join(timeout=15)
     assert not thread.is_alive()

@@ -5,7 +5,7 @@ registration says otherwise, fails.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 import appliance.web
 from appliance.principal import Role
 from appliance.web.app import ENDPOINT_MODULES
-from appliance.web.endpoint import endpoints
+from appliance.web.endpoint import SOCKET, WEB, endpoints
 from appliance.web.openapi import statuses
 
 pytestmark = pytest.mark.usefixtures("no_faults")
@@ -75,6 +75,11 @@ TABLE = [
     Row("POST /v1/notebook/forget", BOX, ADMIN, {"path": "projects/none.md", "first_line": 1, "last_line": 1}),
     Row("GET /v1/session", OWNER, ADMIN),
     Row("POST /v1/qr", OWNER, ADMIN, {"text": "x"}),
+    Row("GET /v1/secrets", OWNER, ADMIN),
+    Row("GET /v1/secrets/{name}", OWNER, ADMIN),
+    Row("PUT /v1/secrets/{name}", OWNER, ADMIN, {"value": "of a row"}),
+    Row("DELETE /v1/secrets/{name}", OWNER, ADMIN),
+    Row("POST /v1/hold", OWNER, ADMIN, {"why": "a row", "seconds": 0.001}),
     Row("GET /v1/status", BOX, READER),
     Row("GET /v1/schedule", BOX, ADMIN),
     Row("GET /v1/backups", BOX, ADMIN),
@@ -103,18 +108,20 @@ TABLE = [
     Row("GET /history/lines", PERSON, ADMIN, query=f"path={FILE}"),
     Row("GET /devices", PERSON, ADMIN),
 ]
-CALLERS = ("none", "wrong key", "capture", "reader", "writer", "admin", "foreign admin", "signed in", "without csrf")
+IN_BROWSER = ("signed in", "without csrf")
+CALLERS = ("none", "wrong key", "capture", "reader", "writer", "admin", "foreign admin", "owner's key", *IN_BROWSER)
 KEYS = {"capture": CAPTURE, "reader": READER, "writer": WRITER, "admin": ADMIN, "foreign admin": ADMIN}
 
 
-def expected(row: Row, caller: str, tenant: str, agent: str) -> tuple[int, str] | None:
+def expected(row: Row, caller: str, tenant: str, agent: str, door: str) -> tuple[int, str] | None:
     """The refusal the contract asks for, or None where the request must get through."""
     if row.reach == OPEN:
         return None
     if row.reach == PERSON:
-        return None if caller in ("signed in", "without csrf") else (303, "")
-    if caller in ("none", "wrong key"):
-        word = "missing_api_key" if caller == "none" else "invalid_api_key"
+        return None if caller in IN_BROWSER else (303, "")
+    no_key = caller == "none" or (caller in IN_BROWSER and door == SOCKET)
+    if no_key or caller == "wrong key":
+        word = "missing_api_key" if no_key else "invalid_api_key"
         return 401, "unauthorized" if row.name == "POST /note" else word
     if caller == "without csrf" and row.method != "GET":
         return 403, "csrf_failed"
@@ -122,7 +129,7 @@ def expected(row: Row, caller: str, tenant: str, agent: str) -> tuple[int, str] 
 
 
 def _permission(row: Row, caller: str, tenant: str, agent: str) -> tuple[int, str] | None:
-    person = caller in ("signed in", "without csrf")
+    person = caller == "owner's key" or caller in IN_BROWSER
     role = ADMIN if person else KEYS[caller]
     own_tenant = "elsewhere" if caller == "foreign admin" else "home"
     wanted_tenant = tenant if row.reach == NAMED else own_tenant if row.reach == ANY else "home"
@@ -138,11 +145,24 @@ def _permission(row: Row, caller: str, tenant: str, agent: str) -> tuple[int, st
 
 
 @pytest.fixture
-def caller_of(ask: Any, as_role: Callable[..., Any], signed_in: Callable[[], Any]) -> Callable[[str], Any]:
-    def caller(name: str) -> Any:
+def caller_of(
+    ask: Any,
+    ask_at: Callable[[str], Any],
+    as_role: Callable[..., Any],
+    signed_in: Callable[[], Any],
+    owner_key: str,
+) -> Callable[..., Any]:
+    """Sends requests as one of CALLERS, at the web door unless another is named."""
+
+    def caller(name: str, door: str = WEB) -> Any:
+        return credentialed(name) if door == WEB else replace(credentialed(name), app=ask_at(door).app)
+
+    def credentialed(name: str) -> Any:
         if name in KEYS:
             return as_role(KEYS[name], "elsewhere" if name == "foreign admin" else "home")
-        if name in ("signed in", "without csrf"):
+        if name == "owner's key":
+            ask.headers = {"Authorization": f"Bearer {owner_key}"}
+        if name in IN_BROWSER:
             browser = signed_in()
             if name == "without csrf":
                 del browser.headers["X-CSRF-Token"]
@@ -167,14 +187,15 @@ def test_every_endpoint_has_a_row_that_agrees() -> None:
 
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_who_may_do_what(row: Row, caller: str, caller_of: Callable[[str], Any]) -> None:
-    own_agent = "owner" if caller in ("signed in", "without csrf") else "me"
+def test_who_may_do_what(row: Row, caller: str, caller_of: Callable[..., Any]) -> None:
+    own_agent = "owner" if caller == "owner's key" or caller in IN_BROWSER else "me"
     endpoint = next(each for each in endpoints() if each.name == row.name)
+    door = WEB if WEB in endpoint.doors else SOCKET
     others = [("home", "other"), ("elsewhere", own_agent), ("elsewhere", "other")] if row.reach == NAMED else []
     for tenant, agent in [("home", own_agent), *others]:
-        reply = caller_of(caller)(row.method, row.path(tenant, agent), row.payload(tenant, agent))
+        reply = caller_of(caller, door)(row.method, row.path(tenant, agent), row.payload(tenant, agent))
         assert reply.status in statuses(endpoint), "not in the OpenAPI document"
-        refusal = expected(row, caller, tenant, agent)
+        refusal = expected(row, caller, tenant, agent, door)
         if refusal is None:
             got_through = reply.status < 300 or reply.status in (404, 409) or row.reach == OPEN
             assert got_through, (tenant, agent, reply)

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 import appliance.web.app  # noqa: F401 - registers every endpoint, before the document is made
 from appliance.access.keys import make_key
 from appliance.box import Box
+from appliance.web.endpoint import WEB, endpoints
 from appliance.web.openapi import document
 
 pytestmark = pytest.mark.slow
@@ -38,6 +39,7 @@ CHECKS = (
     allow_header_conformance,
 )
 
+AT_THE_SOCKET = {each.template for each in endpoints() if WEB not in each.doors}
 schema = schemathesis.openapi.from_dict(document())
 schema.config.generation.update(with_security_parameters=False)
 pages = schema.include(method="GET").exclude(path_regex="^/(v0|v1|static)/")
@@ -57,7 +59,8 @@ def cookie(box: Box) -> dict[str, str]:
 
 
 def check(case: Any, served: Any, headers: dict[str, str]) -> None:
-    response = case.call(base_url=f"http://127.0.0.1:{served.port}", headers=headers)
+    port = served.socket_door_port if case.path in AT_THE_SOCKET else served.port
+    response = case.call(base_url=f"http://127.0.0.1:{port}", headers=headers)
     # Where the memory's contract is strict about fields, nothing outside the document is accepted.
     strict = (negative_data_rejection,) if case.path.startswith("/v0/") else ()
     case.validate_response(response, checks=(*CHECKS, *strict))
