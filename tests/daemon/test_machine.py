@@ -1,0 +1,395 @@
+"""Each check of the machine finds what it is for, in files and tools that say what the real ones say."""
+
+import json
+import shlex
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance import __version__, hold
+from appliance.daemon import health
+from appliance.daemon.findings import Finding, Severity
+from appliance.machine import Machine
+from appliance.provision import managed
+
+OK, WARN, ERROR = Severity.OK, Severity.WARN, Severity.ERROR
+
+
+class Tools:
+    """A box of files below a directory, and programs on PATH that print what they are told to."""
+
+    def __init__(self, directory: Path) -> None:
+        self.programs = directory / "bin"
+        self.machine = Machine(home=directory / "home", root=directory / "root")
+        self.programs.mkdir()
+        (self.machine.home / "run").mkdir(parents=True, mode=0o700)
+        self.machine.home.chmod(0o700)
+        self.release(__version__)
+        self.machine.path("/opt/membox/current").symlink_to(f"releases/{__version__}")
+
+    def release(self, version: str, complete: bool = True) -> None:
+        directory = self.machine.path(f"/opt/membox/releases/{version}")
+        directory.mkdir(parents=True)
+        if complete:
+            (directory / ".complete").touch()
+
+    def write(self, name: str, text: str) -> None:
+        path = self.machine.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def prints(self, program: str, text: str, code: int = 0, when: str = "") -> None:
+        """Let `program` print `text`; `when`, only if its arguments begin so, whatever it does else."""
+        path = self.programs / program
+        if not path.exists():
+            path.write_text("#!/bin/sh\n")
+            path.chmod(0o755)
+        case = f'case "$*" in {shlex.quote(when) if when else ""}*)'
+        with path.open("a") as script:
+            script.write(f"{case} printf '%s' {shlex.quote(text)}; exit {code};; esac\n")
+
+    def found(self, check: str, deep: bool = False) -> list[Finding]:
+        return list(health.machine_checks()[check](self.machine, deep))
+
+    def fault(self, check: str, deep: bool = False) -> Finding:
+        """The one finding of `check`, which is not well and has a remedy."""
+        (finding,) = self.found(check, deep)
+        assert finding.severity is not OK
+        assert finding.remedy
+        return finding
+
+    def is_well(self, check: str, deep: bool = False) -> bool:
+        found = self.found(check, deep)
+        return bool(found) and all(finding.severity is OK for finding in found)
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
+    made = Tools(tmp_path)
+    monkeypatch.setenv("PATH", str(made.programs))
+    return made
+
+
+def test_a_machine_that_is_no_box_hears_of_its_home_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    machine = Machine(home=tmp_path, root=tmp_path / "root")
+    assert {finding.check for finding in health.machine_findings(machine, deep=True)} == {"disk", "permissions"}
+
+
+def test_a_box_without_any_tool_is_looked_at_without_a_fault(box: Tools) -> None:
+    assert {finding.severity for finding in health.machine_findings(box.machine, deep=True)} == {OK}
+
+
+def test_a_tool_that_hangs_is_given_up(box: Tools) -> None:
+    (box.programs / "slow").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    (box.programs / "slow").chmod(0o755)
+    began = time.monotonic()
+    assert box.machine.ask("slow", seconds=0.2) is None
+    assert time.monotonic() - began < 30
+
+
+def unit(name: str, **changes: object) -> str:
+    """A unit as `systemctl show` prints it: one that runs, but for `changes`."""
+    properties = {
+        "Result": "success",
+        "NRestarts": 0,
+        "Id": name,
+        "LoadState": "loaded",
+        "ActiveState": "active",
+        "SubState": "running",
+        "UnitFileState": "enabled",
+        "ActiveEnterTimestampMonotonic": 12173268501,
+    }
+    return "".join(f"{key}={value}\n" for key, value in {**properties, **changes}.items())
+
+
+def absent(name: str) -> str:
+    return unit(name, LoadState="not-found", ActiveState="inactive", SubState="dead", UnitFileState="")
+
+
+RUNS = unit("membox.service")
+
+
+@pytest.mark.parametrize(
+    ("units", "says", "remedy"),
+    [
+        ([absent("membox.service")], "is not installed", "provision"),
+        ([unit("membox.service", ActiveState="failed", Result="exit-code")], "has failed (exit-code)", "journalctl"),
+        (
+            [unit("membox.service", ActiveState="activating", SubState="auto-restart", NRestarts=9)],
+            "again and again (9",
+            "journalctl",
+        ),
+        ([RUNS, unit("membox-agent.service", ActiveState="inactive")], "membox-agent.service does not run", "start"),
+        (
+            [RUNS, unit("membox-drill.timer", ActiveState="inactive", UnitFileState="disabled")],
+            "membox-drill.timer does not run",
+            "enable --now membox-drill.timer",
+        ),
+        ([RUNS, unit("membox-portal.service", UnitFileState="disabled")], "not enabled", "enable membox-portal"),
+        ([RUNS, unit("membox-portal.service", LoadState="masked", ActiveState="inactive")], "is masked", "unmask"),
+        ([RUNS, unit("nftables.service", ActiveState="inactive")], "nftables.service does not run", "start nftables"),
+        ([RUNS, unit("membox-recover.service", ActiveState="failed")], "membox-recover.service has failed", "journal"),
+    ],
+)
+def test_a_unit_that_is_not_as_it_should_be_is_named(box: Tools, units: list[str], says: str, remedy: str) -> None:
+    box.prints("systemctl", "\n".join(units))
+    finding = box.fault("units")
+    assert says in finding.sentence
+    assert remedy in finding.remedy
+
+
+def test_a_unit_that_restarted_often_and_just_now_is_named_and_one_long_ago_is_not(box: Tools) -> None:
+    now = round(time.monotonic() * 1e6)
+    box.prints("systemctl", unit("membox.service", NRestarts=5, ActiveEnterTimestampMonotonic=now - 5_000_000))
+    assert "5 times" in box.fault("units").sentence
+    (box.programs / "systemctl").unlink()
+    box.prints("systemctl", unit("membox.service", NRestarts=5, ActiveEnterTimestampMonotonic=now - 3_600_000_000))
+    assert box.is_well("units")
+
+
+def test_units_that_run_or_are_not_for_this_box_are_well(box: Tools) -> None:
+    firewall = unit("nftables.service", ActiveState="inactive", UnitFileState="disabled")
+    at_times = unit("membox-drill.service", ActiveState="inactive", SubState="dead", UnitFileState="static")
+    box.prints("systemctl", "\n".join([RUNS, absent("membox-agent.service"), firewall, at_times]))
+    assert box.is_well("units")
+
+
+MEMORY = "MemTotal:        4052544 kB\nMemFree:          108072 kB\nMemAvailable:    {} kB\nBuffers:  1 kB\n"
+PRESSURE = (
+    "some avg10=0.00 avg60=0.00 avg300=31.03 total=19\nfull avg10=0.00 avg60=0.00 avg300={} total=12\n"  # as the kernel
+)
+
+
+def test_short_memory_long_waits_and_ended_programs_are_found(box: Tools) -> None:
+    assert box.found("memory") == []
+    box.write("/proc/meminfo", MEMORY.format(2052544))
+    box.write("/proc/pressure/memory", PRESSURE.format("0.00"))
+    box.write("/proc/vmstat", "pgfault 1\noom_kill 0\n")
+    assert box.is_well("memory")
+    box.write("/proc/pressure/memory", PRESSURE.format("21.72"))
+    assert "22 %" in box.fault("memory").sentence
+    box.write("/proc/pressure/memory", PRESSURE.format("0.00"))
+    box.write("/proc/meminfo", MEMORY.format(100_000))
+    assert "Only 100 MB" in box.fault("memory").sentence
+    box.write("/proc/meminfo", MEMORY.format(2052544))
+    box.write("/proc/vmstat", "pgfault 1\noom_kill 2\n")
+    assert "ended 2 programs" in box.fault("memory").sentence
+    box.write("/run/systemd/container", "podman")
+    assert box.found("memory") == []
+
+
+def test_compressed_swap_that_was_set_up_and_is_not_used_is_found(box: Tools) -> None:
+    box.write("/proc/meminfo", MEMORY.format(2052544))
+    box.write("/etc/systemd/zram-generator.conf", "[zram0]\n")
+    box.write("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n")
+    assert "zram" in box.fault("memory").sentence
+    box.write("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n/dev/zram0  partition\t2026268\t0\t100\n")
+    assert box.is_well("memory")
+
+
+def test_a_clock_that_nobody_sets_is_found(box: Tools) -> None:
+    box.prints("timedatectl", "no\n")
+    assert "timedatectl set-ntp" in box.fault("clock").remedy
+    box.write("/run/systemd/container", "podman")
+    assert box.found("clock") == []
+
+
+def test_an_update_that_waits_for_a_reboot_is_found(box: Tools) -> None:
+    assert box.is_well("updates")
+    box.write("/run/reboot-required", "*** System restart required ***\n")
+    box.write("/run/reboot-required.pkgs", "linux-image-6.12.48-amd64\nlibc6\nlibc6\n")
+    finding = box.fault("updates")
+    assert "(libc6, linux-image-6.12.48-amd64)" in finding.sentence
+    assert "sudo reboot" in finding.remedy
+
+
+def test_a_pi_that_is_hot_or_short_of_power_is_found(box: Tools) -> None:
+    box.write("/sys/class/thermal/thermal_zone0/temp", "85200\n")
+    assert box.found("temperature") == []
+    box.write("/proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0")
+    assert "85 °C" in box.fault("temperature").sentence
+    box.write("/sys/class/thermal/thermal_zone0/temp", "48200\n")
+    assert box.is_well("temperature")
+    box.prints("vcgencmd", "throttled=0x50000\n")
+    assert (box.fault("temperature").severity, "some time" in box.fault("temperature").sentence) == (WARN, True)
+    box.write("/sys/class/hwmon/hwmon1/name", "rpi_volt\n")
+    box.write("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n")
+    assert box.fault("temperature").severity is ERROR
+
+
+def test_releases_are_whole_and_the_installed_one_runs(box: Tools) -> None:
+    box.release("0.0.1")
+    assert "to go back to: 0.0.1" in box.found("releases")[0].sentence
+    box.release("0.0.2", complete=False)
+    assert "rm -r /opt/membox/releases/0.0.2" in box.fault("releases").remedy
+    box.machine.path("/opt/membox/current").unlink()
+    box.machine.path("/opt/membox/current").symlink_to("releases/0.0.1")
+    assert "restart membox" in box.fault("releases").remedy
+    box.machine.path("/opt/membox/current").unlink()
+    box.machine.path("/opt/membox/current").symlink_to("releases/0.0.2")
+    assert box.fault("releases").severity is ERROR
+
+
+def test_files_changed_by_hand_are_named(box: Tools) -> None:
+    assert box.found("managed_files") == []
+    box.write("/etc/nftables.conf", "table inet membox {}\n")
+    box.write("/etc/systemd/system/membox.service", "[Service]\n")
+    box.machine.path("/etc/membox").mkdir()
+    paths = ["/etc/nftables.conf", "/etc/systemd/system/membox.service", "/etc/not-there"]
+    assert managed.record(box.machine, paths) is True
+    assert managed.record(box.machine, paths) is False
+    assert box.machine.path(managed.MANIFEST).stat().st_mode & 0o777 == 0o644
+    assert box.is_well("managed_files")
+    box.write("/etc/nftables.conf", "flush ruleset\n")
+    finding = box.fault("managed_files")
+    assert "Changed by hand since provisioning: /etc/nftables.conf." in finding.sentence
+    assert "provision --local" in finding.remedy
+    box.machine.path("/etc/systemd/system/membox.service").unlink()
+    assert [found.sentence.split()[0] for found in box.found("managed_files")] == ["Changed", "Removed"]
+    box.write("/etc/membox/managed.json", "[]")
+    assert "cannot be read" in box.fault("managed_files").sentence
+
+
+def test_a_hold_that_lasts_is_told_with_its_reason(box: Tools) -> None:
+    assert box.found("held") == []
+    hold.hold(box.machine.home, "an upgrade to 9.9.9", 60)
+    assert "an upgrade to 9.9.9" in box.fault("held").sentence
+
+
+def on_tailnet(**changes: object) -> str:
+    """`tailscale status --json` of a box that is well, but for `changes`."""
+    status = {
+        "Version": "1.94.2-t8b1f1e1d5-g1",
+        "TUN": True,
+        "BackendState": "Running",
+        "HaveNodeKey": True,
+        "AuthURL": "",
+        "TailscaleIPs": ["127.0.0.1", "fd7a:115c:a1e0::1"],
+        "Self": {"ID": "n1", "HostName": "box", "DNSName": "box.tail1.ts.net.", "OS": "linux", "Online": True},
+        "Health": [],
+        "MagicDNSSuffix": "tail1.ts.net",
+        "CurrentTailnet": {"Name": "ada@example.com", "MagicDNSSuffix": "tail1.ts.net", "MagicDNSEnabled": True},
+        "CertDomains": ["box.tail1.ts.net"],
+        "Peer": {},
+        "User": {"1": {"ID": 1, "LoginName": "ada@example.com"}},
+    }
+    return json.dumps(status | changes)
+
+
+def served_at(port: int = 443, **more: object) -> str:
+    """`tailscale serve status --json` of a box that serves its socket."""
+    handlers = {"Handlers": {"/": {"Proxy": "unix:/var/lib/membox/run/serve.sock"}}}
+    return json.dumps({"TCP": {str(port): {"HTTPS": True}}, "Web": {f"box.tail1.ts.net:{port}": handlers}, **more})
+
+
+def key_ends_in(days: int) -> dict[str, object]:
+    end = datetime.now(UTC) + timedelta(days=days, hours=1)
+    return {"Self": {"DNSName": "box.tail1.ts.net.", "KeyExpiry": end.isoformat().replace("+00:00", "Z")}}
+
+
+@pytest.mark.parametrize(
+    ("status", "serving", "says", "remedy"),
+    [
+        (on_tailnet(BackendState="NeedsLogin"), "{}", "not signed in", "tailscale up"),
+        (on_tailnet(BackendState="Stopped"), "{}", "switched off", "tailscale up"),
+        (on_tailnet(BackendState="NeedsMachineAuth"), "{}", "not let this box in", "https://login.tailscale.com"),
+        (on_tailnet(**key_ends_in(5)), served_at(), "key to the tailnet ends", "Disable key expiry"),
+        (on_tailnet(Version="1.86.2"), served_at(), "1.86", "apt-get install tailscale"),
+        (on_tailnet(CertDomains=None), "{}", "HTTPS is off", "admin/dns"),
+        (on_tailnet(CurrentTailnet={"MagicDNSEnabled": False}), "{}", "MagicDNS is off", "admin/dns"),
+        (on_tailnet(), "{}", "not served", "provision"),
+        (on_tailnet(), served_at(AllowFunnel={"box.tail1.ts.net:443": True}), "Funnel is on", "funnel reset"),
+        ("failed to connect to local tailscaled; it doesn't appear to be running", "", "not answer", "restart"),
+    ],
+)
+def test_what_is_wrong_with_the_tailnet_is_named(box: Tools, status: str, serving: str, says: str, remedy: str) -> None:
+    (box.machine.home / "config.toml").write_text("[tailnet]\nserve = true\n")
+    box.prints("tailscale", status, when="status --json")
+    box.prints("tailscale", serving, when="serve status --json")
+    finding = box.fault("tailnet")
+    assert says in finding.sentence
+    assert remedy in finding.remedy
+
+
+def test_a_box_well_on_its_tailnet_tells_its_name_and_nobodys_login(box: Tools) -> None:
+    (box.machine.home / "config.toml").write_text("[tailnet]\nserve = true\n")
+    box.prints("tailscale", on_tailnet(**key_ends_in(90)), when="status --json")
+    box.prints("tailscale", served_at(), when="serve status --json")
+    (finding,) = box.found("tailnet")
+    assert (finding.severity, "box.tail1.ts.net" in finding.sentence) == (OK, True)
+    assert "ada@example.com" not in finding.sentence
+
+
+def test_a_box_that_is_not_to_be_served_needs_no_names_and_no_https(box: Tools) -> None:
+    box.prints("tailscale", on_tailnet(CertDomains=None, CurrentTailnet=None), when="status --json")
+    box.prints("tailscale", "{}", when="serve status --json")
+    assert box.is_well("tailnet")
+
+
+@pytest.fixture
+def shows_certificate(tmp_path: Path) -> Iterator[Callable[[int], int]]:
+    """Starts servers whose certificate is good for so many more days; their port."""
+    servers: list[socket.socket] = []
+
+    def show(days: int) -> int:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate(tmp_path, days))
+        servers.append(socket.create_server(("127.0.0.1", 0)))
+        threading.Thread(target=greet, args=(servers[-1], context), daemon=True).start()
+        return int(servers[-1].getsockname()[1])
+
+    yield show
+    for server in servers:
+        server.close()
+
+
+def greet(server: socket.socket, context: ssl.SSLContext) -> None:
+    connection, _ = server.accept()
+    with context.wrap_socket(connection, server_side=True) as shaken:
+        shaken.recv(1)
+
+
+def certificate(directory: Path, days: int) -> Path:
+    """A file with a key and a certificate that ends in `days` days."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "box.tail1.ts.net")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=99)).not_valid_after(now + timedelta(days=days, hours=1))
+    file = directory / f"certificate-{days}.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    signed = builder.sign(key, hashes.SHA256())
+    file.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+@pytest.mark.parametrize(("days", "severity"), [(60, OK), (5, WARN), (-2, ERROR)])
+def test_a_certificate_is_judged_by_the_one_that_is_shown(
+    box: Tools, shows_certificate: Callable[[int], int], days: int, severity: Severity
+) -> None:
+    port = shows_certificate(days)
+    box.prints("tailscale", on_tailnet(), when="status --json")
+    box.prints("tailscale", served_at(port), when="serve status --json")
+    assert box.found("certificates") == []
+    (finding,) = box.found("certificates", deep=True)
+    assert (finding.severity, "box.tail1.ts.net" in finding.sentence) == (severity, True)
+
+
+def test_a_certificate_that_nobody_shows_is_no_finding(box: Tools) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = int(server.getsockname()[1])
+    box.prints("tailscale", on_tailnet(), when="status --json")
+    box.prints("tailscale", served_at(port), when="serve status --json")
+    assert box.found("certificates", deep=True) == []
