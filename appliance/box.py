@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from appliance import hold
 from appliance.access import Access
 from appliance.backup import Backup
 from appliance.clock import Clock, system_clock
@@ -32,22 +33,35 @@ class Box:
     secrets: Secrets
     _at_end: ExitStack = field(repr=False)
 
+    def hold(self, why: str, seconds: float) -> hold.Hold:
+        """Take no more writes for `seconds` (`appliance.hold`).
+
+        When this returns, every write that was accepted is done, in the database and in its file, and none comes in.
+        """
+        with self.notebook.at_rest():
+            held = hold.hold(self.home, why, seconds)
+            self.database.finish_writes()
+        return held
+
     def close(self) -> None:
         """Finish what was accepted and release the files."""
         self._at_end.close()
 
 
-def open_box(home: Path, clock: Clock = system_clock) -> Box:
+def open_box(home: Path, clock: Clock = system_clock, config: Config | None = None) -> Box:
     """Open the box of `home`, bringing its database to the newest schema and its notebook in step.
+
+    `config` are other settings than those that `home` and the environment give.
 
     Raises:
         NotConfiguredError: a setting is wrong, or the database is another program's.
         StorageError: the database is damaged, or from a newer membox.
         StorageFullError: no room on the disk.
+        UnavailableError: writes are held, and the database cannot be opened without one.
     """
-    config = load_config(home)
+    config = config or load_config(home)
     with ExitStack() as at_end:
-        database = open_database(_database_path(config, at_end))
+        database = open_database(_database_path(config, at_end), lambda: hold.admit_write(home))
         at_end.callback(database.close)
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
         memory = Memory(database, clock)

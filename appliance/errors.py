@@ -53,7 +53,11 @@ class TooManyError(MemboxError):
 
 
 class UnavailableError(MemboxError):
-    """The box cannot answer now: it is starting, stopping, held, or unreachable."""
+    """The box cannot answer now: it is starting, stopping, held, or unreachable; try again after `retry_after` s."""
+
+    def __init__(self, word: str, sentence: str = "", detail: Any = None, retry_after: int = 5) -> None:
+        super().__init__(word, sentence, detail)
+        self.retry_after = retry_after
 
 
 class StorageFullError(MemboxError):

@@ -52,6 +52,7 @@ _SENTENCES = {
     "key_not_found": "There is no key of that id; `membox key list` shows them.",
     "idempotency_conflict": "That idempotency key was already used for a different text; use a new one.",
     "empty note": "The note is empty; nothing was written.",
+    "held": "The box takes no changes for a moment, as it is being upgraded; nothing was changed, try again soon.",
     "edit_conflict": "The file changed in the meantime, in the same lines.",
 }
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from appliance import lease
 from appliance.daemon.detached import logs, start_detached
 from appliance.errors import ForbiddenError, NotConfiguredError, UnavailableError
+from appliance.hold import HELD
 from appliance.home import owner_key_path, socket_path
 from appliance.lease import DAEMON, Holder, Lease
 
@@ -150,7 +151,11 @@ def _is_well(box: "Box", schedule: "Schedule", listeners: Listeners) -> bool:
     """Whether the daemon can do its work; an empty write shows that the writer is not stuck. May block: then not."""
     if not (schedule.is_alive() and listeners.is_alive() and box.database.is_alive()):
         return False
-    box.database.write(lambda _conn: None)
+    try:
+        box.database.write(lambda _conn: None)
+    except UnavailableError as refused:
+        if refused.word != HELD:  # that, the writer itself has said
+            raise
     return True
 
 

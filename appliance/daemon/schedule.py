@@ -18,12 +18,16 @@ from appliance.clock import Clock, from_ms, iso, to_ms
 from appliance.daemon import time_sync
 from appliance.daemon.jobs import GRACE, MIRROR, Job, Upkeep, jobs_of, upkeep_of
 from appliance.daemon.runs import OK, Run, Runs
+from appliance.errors import MemboxError, UnavailableError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from appliance.backup.service import Mirrored
     from appliance.box import Box
 
 BEAT_SECONDS = 1
+_TICK_SECONDS = 0.2
 _STALE_SECONDS = 30.0  # a beat this late means that the thread hangs
 _POOL_THREADS = 3
 _log = logging.getLogger(__name__)
@@ -62,7 +66,10 @@ class Due:
 
 
 class Schedule:
-    """The jobs and the upkeep of a box, on threads of their own. Nothing a job raises ends it."""
+    """The jobs and the upkeep of a box, on threads of their own. Nothing a job raises ends it.
+
+    While writes are held (`appliance.hold`) nothing is begun; jobs stay due.
+    """
 
     def __init__(
         self,
@@ -71,6 +78,7 @@ class Schedule:
         upkeep: list[Upkeep] | None = None,
         wait_for_time: Callable[[threading.Event], None] = time_sync.wait,
     ) -> None:
+        self._database = box.database
         self._clock: Clock = box.clock
         self._runs = Runs(box.database, box.clock)
         self._jobs = jobs_of(box) if jobs is None else jobs
@@ -83,10 +91,12 @@ class Schedule:
         self._pool = ThreadPoolExecutor(_POOL_THREADS, thread_name_prefix="job")
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
         self._last_beat = time.monotonic()
+        self._is_closed = False
 
     def start(self) -> None:
-        """Close what a kill left open, then begin."""
-        self._runs.close_interrupted()
+        """Close what a kill left open, as soon as writes are let in, then begin."""
+        if not self._is_held():
+            self._close_interrupted()
         self._thread.start()
 
     def stop(self) -> None:
@@ -102,6 +112,8 @@ class Schedule:
 
     def beat(self) -> None:
         """Put every job that is due now into the pool, once and never beside itself."""
+        if self._is_held():
+            return
         now = self._clock()
         for due in self._dues:
             if self._is_running(due.job.name):
@@ -128,7 +140,7 @@ class Schedule:
         keeper = threading.Thread(target=self._keep_time, name="time-sync", daemon=True)
         keeper.start()
         scheduler = self._armed()
-        while not self._stopping.wait(0.2):
+        while not self._stopping.wait(_TICK_SECONDS):
             self._last_beat = time.monotonic()
             if (scheduler.idle_seconds or 0) > BEAT_SECONDS + 1:
                 scheduler = self._armed()  # the wall clock went back, and `schedule` would wait for it to catch up
@@ -137,8 +149,23 @@ class Schedule:
     def _keep_time(self) -> None:
         """Jobs, unlike upkeep, wait until the clock is right: a Pi starts without one."""
         self._wait_for_time(self._stopping)
+        while self._is_held() and not self._stopping.wait(_TICK_SECONDS):
+            pass
         if not self._stopping.is_set():
+            self._close_interrupted()
             self.prepare()
+
+    def _close_interrupted(self) -> None:
+        if not self._is_closed:
+            self._runs.close_interrupted()
+            self._is_closed = True
+
+    def _is_held(self) -> bool:
+        try:
+            self._database.require_open()
+        except UnavailableError:
+            return True
+        return False
 
     def _armed(self) -> Scheduler:
         scheduler = Scheduler()
@@ -164,7 +191,7 @@ class Schedule:
                     self._faults[upkeep.name] = repr(fault)
                     _log.exception("upkeep %s fails until this is mended", upkeep.name)
 
-        if not self._is_running(upkeep.name):
+        if not self._is_held() and not self._is_running(upkeep.name):
             self._submit(upkeep.name, work)
 
     def _recorded(self, job: Job) -> Callable[[], None]:
@@ -192,6 +219,20 @@ def mirror_now(box: "Box", new_target: bool = False) -> "Mirrored":
     box.backup.require_ready()
     runs = Runs(box.database, box.clock)
     return runs.recorded(MIRROR, lambda: box.backup.mirror(new_target), lambda made: made.sentence)
+
+
+def copy_for_snapshot(box: "Box") -> "Path":
+    """A verified copy as fresh as can be: the mirror's, or one made for it where the mirror fails or is not set.
+
+    Raises StorageError, StorageFullError: the box is damaged, or there is no room for a copy.
+    """
+    if box.backup.mirror_path is not None:
+        try:
+            mirror_now(box)
+            return box.backup.generations()[0].path
+        except MemboxError as fault:  # a mirror on a bad day must not cost the snapshot too; its run is recorded
+            _log.warning("the snapshot is of a copy of its own: %s", fault.sentence)
+    return box.backup.own_copy()
 
 
 def overview(box: "Box") -> list[dict[str, object]]:

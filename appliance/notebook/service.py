@@ -1,7 +1,8 @@
 """The notebook: capture, read, save, look back, and forget (contract notebook)."""
 
 import difflib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 
@@ -68,20 +69,44 @@ class Notebook:
         self._watch = Watch(self._files, self._copy)
         self._day_log = DayLog(self._copy, timezone)
         self._lock = RLock()
+        self._is_settled = False
 
     # Keeping files and database in step
 
     def settle(self) -> None:
-        """Bring files and database together at start; call it once, before anything else (see `Watch.settle`)."""
+        """Bring files and database together at start; call it once, before anything else (see `Watch.settle`).
+
+        While writes are held the files are left as they are: they are settled by what first wants to change or
+        notice something afterwards.
+        """
+        try:
+            with self._changing():
+                pass
+        except UnavailableError:
+            self._copy.load()
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Meanwhile nothing is between a commit and its file."""
         with self._lock:
-            self._watch.settle()
+            yield
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Alone, with files and database in step. UnavailableError while writes are held."""
+        with self._lock:
+            self._database.require_open()
+            if not self._is_settled:
+                self._watch.settle()
+                self._is_settled = True
+            yield
 
     def notice(self) -> list[str]:
         """Take in what was edited by hand; the paths that changed. Cheap when nothing did: one look at each file.
 
-        An edit is taken in once the file has stayed as it is for a second.
+        An edit is taken in once the file has stayed as it is for a second. UnavailableError while writes are held.
         """
-        with self._lock:
+        with self._changing():
             return self._watch.notice()
 
     def close(self) -> None:
@@ -113,13 +138,14 @@ class Notebook:
             ConflictError: `idempotency_conflict`, the key was used for another note.
             StorageFullError, StorageError: not all of it could be written; sending it again with the same key is
                 safe and stores it once.
+            UnavailableError: `held`, as from all that changes something.
         """
         if not note.text.strip():
             raise InvalidError("empty note", "The note is empty.")
         if len(note.text.encode()) > MAX_NOTE_BYTES:
             raise TooLargeError("note_too_large", "A note has at most 64 KiB; send it in parts.")
         key = key_of(self._tenant, author, idempotency_key, note) if idempotency_key else None
-        with self._lock:
+        with self._changing():
             moment = local(self._clock(), self._timezone)
             self._copy.take_in(day_path(f"{moment:%Y-%m-%d}"))
             change, captured = self._day_log.compose(note, author, moment)
@@ -145,8 +171,10 @@ class Notebook:
         Raises:
             NotFoundError: `document_not_found`.
         """
+        checked_path(path)
         with self._lock:
-            self._watch.notice_one(checked_path(path))
+            with suppress(UnavailableError), self._changing():
+                self._watch.notice_one(path)
             stored = self._live(path).stored
             return Document(
                 path=path,
@@ -172,7 +200,7 @@ class Notebook:
         """
         checked_path(path)
         text = self._checked_text(text, allow_empty)
-        with self._lock:
+        with self._changing():
             self._copy.take_in(path)
             held = self._copy.held.get(path)
             if held is None and base_version:
@@ -240,7 +268,7 @@ class Notebook:
 
     def restore(self, path: str, number: int, author: str) -> Saved:
         """Make an old version the newest. NotFoundError `document_not_found` or `version_not_found`."""
-        with self._lock:
+        with self._changing():
             held = self._known(path)
             self._copy.take_in(path)
             text = self._text_at(path, number)
@@ -252,7 +280,7 @@ class Notebook:
 
     def undo(self, path: str, author: str) -> Saved:
         """Go back to the version before the last. NotFoundError `document_not_found` or `nothing_to_undo`."""
-        with self._lock:
+        with self._changing():
             held = self._known(path)
             self._copy.take_in(path)
             if held.stored.version == 1:
@@ -273,7 +301,7 @@ class Notebook:
         self._remove(path, first_line, last_line, author)
 
     def _remove(self, path: str, first_line: int, last_line: int, author: str, memory_id: str | None = None) -> None:
-        with self._lock:
+        with self._changing():
             self._known(path)
             self._copy.take_in(path)
             count = len(lines_of(self._copy.text(self._live(path).stored.path)))
@@ -297,7 +325,7 @@ class Notebook:
 
     def forget_item(self, memory_id: str, author: str) -> bool:
         """Forget the lines that a remembered item is; False when it is no section of the notebook."""
-        with self._lock:
+        with self._changing():
             if (lines := self._lines_of(memory_id)) is None:
                 return False
             self._copy.take_in(lines[0])

@@ -32,8 +32,16 @@ class Database(ABC):
         Raises:
             StorageFullError: the disk is full; nothing was written.
             StorageError: the file is damaged or cannot be written.
-            UnavailableError: the store is closing.
+            UnavailableError: the store is closing, or `held`.
         """
+
+    @abstractmethod
+    def require_open(self) -> None:
+        """Raise UnavailableError `held` while writes are held (`appliance.hold`)."""
+
+    @abstractmethod
+    def finish_writes(self) -> None:
+        """Wait until every write asked for so far is durable or refused; also while writes are held."""
 
     @abstractmethod
     def full_text(

@@ -8,6 +8,7 @@ from pathlib import Path
 from appliance.errors import NotConfiguredError, StorageError, StorageFullError
 from appliance.storage.database import Database
 from appliance.storage.sqlite import SqliteDatabase
+from appliance.storage.writer import Admit
 
 _MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 _DISK_FULL_MARK = "disk is full"
@@ -47,10 +48,13 @@ def schema_version(path: Path) -> str | None:
     return None
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path, admit: Admit = lambda: None) -> Database:
     """Open the box's database, creating or migrating it first where needed.
 
+    `admit` raises while writes are held (`appliance.hold`); what is there can then be read, but not migrated.
+
     Raises:
+        UnavailableError: `held`, and the database is not there or has an older schema.
         StorageError: damaged, unwritable, or written by a newer membox; nothing was changed.
         StorageFullError: no room to create or migrate it.
     """
@@ -64,8 +68,9 @@ def open_database(path: Path) -> Database:
     if version is not None:
         _check_sound(path)
     if version != known[-1]:
+        admit()
         migrate(path)
-    return SqliteDatabase(path)
+    return SqliteDatabase(path, admit)
 
 
 def migrate(path: Path) -> None:

@@ -34,7 +34,7 @@ from appliance.errors import MemboxError, StorageError, StorageFullError
 from appliance.storage.copies import unsound
 from appliance.storage.database import Database
 from appliance.storage.schema import box_state, memory_items
-from appliance.storage.writer import Writer
+from appliance.storage.writer import Admit, Writer
 
 READERS = 3
 SCRUB_AFTER_SECONDS = 20.0  # "within a minute" (contract memory-api, Forget), many forgets share one
@@ -64,13 +64,14 @@ class SqliteDatabase(Database):
 
     backend = "sqlite"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, admit: Admit = lambda: None) -> None:
         self.path = path
+        self._admit = admit
         self._scrub_at: float | None = None
         self._readers = _engine(path, ("query_only = ON", "wal_autocheckpoint = 0"), QueuePool)
         self._writing = _engine(path, ("secure_delete = ON", f"journal_size_limit = {_WAL_LIMIT_BYTES}"), StaticPool)
         event.listen(self._writing, "begin", _begin_immediate)
-        self._writer = Writer(self._writing, _translate, self._upkeep)
+        self._writer = Writer(self._writing, _translate, self._upkeep, admit)
         with self.read() as conn:
             if conn.execute(select(box_state.c.key).where(box_state.c.key == "scrub_due")).first():
                 self._scrub_at = time.monotonic() + SCRUB_AFTER_SECONDS
@@ -87,6 +88,14 @@ class SqliteDatabase(Database):
     @override
     def write[T](self, work: Callable[[Connection], T], repeatable: bool = False) -> T:
         return self._writer.submit(work, repeatable=repeatable)
+
+    @override
+    def require_open(self) -> None:
+        self._admit()
+
+    @override
+    def finish_writes(self) -> None:
+        self._writer.submit(lambda _conn: None, outside=True)
 
     @override
     def full_text(

@@ -15,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from appliance.errors import StorageFullError, UnavailableError
 
+type Admit = Callable[[], None]
+
 GROUP_LIMIT = 64  # requests that share one commit
 _log = logging.getLogger(__name__)
 
@@ -46,11 +48,18 @@ class Writer:
         translate: turns a database driver's error into one of ours.
         upkeep: called with the connection between transactions, after each and at least every second; must be quick
             when nothing is due.
+        admit: called before each transaction; raises while writes are held (`appliance.hold`). What runs outside of
+            transactions changes nothing that anybody sent, and is not asked.
     """
 
     def __init__(
-        self, engine: Engine, translate: Callable[[DBAPIError], Exception], upkeep: Callable[[Connection], None]
+        self,
+        engine: Engine,
+        translate: Callable[[DBAPIError], Exception],
+        upkeep: Callable[[Connection], None],
+        admit: Admit = lambda: None,
     ) -> None:
+        self._admit = admit
         self._engine = engine
         self._translate = translate
         self._upkeep = upkeep
@@ -129,6 +138,7 @@ class Writer:
 
     def _commit(self, conn: Connection, group: list[_Request]) -> None:
         try:
+            self._admit()
             if not self._all_at_once(conn, group):
                 with conn.begin():
                     for request in group:

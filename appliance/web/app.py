@@ -34,6 +34,7 @@ ENDPOINT_MODULES = (
     "capture",
     "access_api",
     "box_api",
+    "hold_api",
     "secrets_api",
     "meta",
     "openapi",

@@ -39,7 +39,6 @@ STATUS: dict[type[MemboxError], int] = {
 _HEADERS = {
     401: (("WWW-Authenticate", "Bearer"),),
     429: (("Retry-After", "60"),),
-    503: (("Retry-After", "5"),),
 }
 
 Fault = dict[str, Any]
@@ -61,8 +60,14 @@ def answer_for(error: MemboxError, endpoint: Endpoint | None = None) -> Answer:
     if endpoint is not None and endpoint.refuse is not None:
         status, body = endpoint.refuse(status, error)
     else:
-        body = _body(error, explain=endpoint is not None and endpoint.path.startswith("/v1/"))
-    return Answer(status, _json(body), headers=_HEADERS.get(status, ()))
+        body = _body(error, explain=endpoint is None or endpoint.path.startswith("/v1/"))
+    return Answer(status, _json(body), headers=_headers(status, error))
+
+
+def _headers(status: int, error: MemboxError) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, UnavailableError):
+        return (("Retry-After", str(error.retry_after)),)
+    return _HEADERS.get(status, ())
 
 
 def _body(error: MemboxError, explain: bool) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
+from appliance import hold
+
 pytestmark = pytest.mark.browser
 
 
@@ -112,6 +114,26 @@ def test_a_lost_answer_does_not_store_a_note_twice(house: Any, page_alone: Page,
     expect(written_today(page)).to_have_count(1)
     expect(waiting(page)).to_have_count(0)
     assert house.day().count("Said once.") == 1
+
+
+def test_a_note_waits_for_a_held_box_and_arrives_once_when_it_takes_writes_again(
+    house: Any, page_alone: Page, complaints: Any
+) -> None:
+    complaints.expect("503")
+    page = page_alone
+    page.clock.install()
+    page.reload()
+    house.box.hold("it is being upgraded", 60)
+    write(page, "Written during an upgrade.")
+    expect(waiting(page)).to_have_count(1)
+    page.clock.run_for(10_000)
+    expect(waiting(page)).to_have_count(1)
+    assert house.day() == ""
+    hold.release(house.box.home)
+    page.clock.run_for(10_000)
+    expect(written_today(page)).to_have_count(1)
+    expect(waiting(page)).to_have_count(0)
+    assert house.day().count("Written during an upgrade.") == 1
 
 
 @pytest.mark.parametrize("answer", ["<h1>Hotel WiFi</h1>", '{"error": "log in first"}'])

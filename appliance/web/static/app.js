@@ -4,7 +4,9 @@ import "./queue.js";
 import { csrfToken } from "./api.js";
 import { listenToPage, make, sayPending } from "./ui.js";
 
+const AGAIN_MS = 10_000; // the longest a held box asks to wait (Retry-After); one that is off is soon back, too
 const queue = self.memboxQueue;
+let again = 0;
 const banner = document.getElementById("queue-state");
 
 function countOf(entries, what) {
@@ -23,6 +25,8 @@ async function showQueue() {
   banner.replaceChildren(parts.join(" "));
   if (signIn.length) banner.append(" ", Object.assign(make("a", "", "How to sign in"), { href: "/sign-in" }));
   banner.hidden = parts.length === 0;
+  clearTimeout(again);
+  if (waiting.length) again = setTimeout(deliver, AGAIN_MS);
 }
 
 function deliver() {

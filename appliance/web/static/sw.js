@@ -66,10 +66,17 @@ async function share(event) {
   return Response.redirect("/", 303);
 }
 
+// The browser tries again later when this fails: the box may be held, or still off.
+async function flushAll() {
+  await self.memboxQueue.flush();
+  const left = await self.memboxQueue.all();
+  if (left.some((entry) => entry.state === "waiting")) throw new Error("notes still wait");
+}
+
 self.addEventListener("install", (event) => event.waitUntil(fillCache().then(() => self.skipWaiting())));
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("sync", (event) => {
-  if (event.tag === "membox-notes") event.waitUntil(self.memboxQueue.flush());
+  if (event.tag === "membox-notes") event.waitUntil(flushAll());
 });
 self.addEventListener("fetch", (event) => {
   const { request } = event;
