@@ -29,6 +29,10 @@ test: check browser ## Check and test everything, as CI does
 unit: $(DEV) ## Run the quick tests, in under a minute
 	$(PYTEST) -n 2 -m "not (browser or slow or reliability)" --ignore=tests/e2e --ignore=tests/reliability
 
+.PHONY: molecule
+molecule: $(DEV) ## Make boxes of blank machines in containers, every scenario (SCENARIO=default: one)
+	.ci/molecule $(SCENARIO)
+
 .PHONY: check
 check: $(DEV) ## Check style, types, YAML and shell scripts
 	$(BIN)/ruff check .
