@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,19 @@ FOR_TESTS = {"MEMBOX_CHROMIUM", "MEMBOX_KILLS", "MEMBOX_SEED"}  # these speak to
 def pytest_configure() -> None:
     """Keep a person's own box out of the tests, and let Ctrl-C work in what they start.
 
-    What the environment says of a box is forgotten. A shell starts background jobs with SIGINT ignored, and their
-    children would inherit that.
+    What the environment says of a box is forgotten, and so are the person's login and keyring. A shell starts
+    background jobs with SIGINT ignored, and their children would inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("MEMBOX_", "BRAINSTEM_"))]:
         if name not in FOR_TESTS:
             del os.environ[name]
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="membox-config-")
+
+
+def pytest_unconfigure() -> None:
+    """Clear away what `pytest_configure` made."""
+    shutil.rmtree(os.environ["XDG_CONFIG_HOME"])
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 """Finding the box a command speaks to (DESIGN, the surface that everything relies on).
 
-MEMBOX_URL with MEMBOX_API_KEY; else the daemon that holds the home, through its socket; else the home itself, opened
-in this process under the same lease, behind the same application.
+--home names a home on this machine. Without it: MEMBOX_URL with MEMBOX_API_KEY; else the box the user has logged in to;
+else the daemon that holds the home, through its socket; else the home itself, opened in this process under the same
+lease, behind the same application.
+
+A login beats MEMBOX_HOME: on a box that is set for everybody, and the agent there, to whom the home is closed, has one.
 """
 
 import os
@@ -15,14 +18,15 @@ import click
 
 from appliance import lease
 from appliance.client.box_client import BoxClient
+from appliance.client.login import login_key, login_url
 from appliance.client.transport import (
-    HttpTransport,
     NobodyListensError,
     Reply,
     Transport,
     UnixTransport,
     WsgiTransport,
     connect_unix,
+    transport_to,
 )
 from appliance.errors import NotConfiguredError, UnavailableError
 from appliance.home import CONFIG_FILE, owner_key_path, socket_path
@@ -41,8 +45,8 @@ class Caller:
 
     @property
     def url(self) -> str:
-        """The address of the box elsewhere that is meant; "" when it is the home on this machine."""
-        return "" if self.home_named else os.environ.get("MEMBOX_URL", "").strip()
+        """The address of the box that is meant; "" when it is the home on this machine."""
+        return "" if self.home_named else _url_given() or login_url()
 
     @property
     def box_name(self) -> str:
@@ -56,8 +60,8 @@ class Caller:
             NotConfiguredError: there is no box there, or the key is missing.
             UnavailableError: the home stays held by something that does not answer.
         """
-        if self.url:
-            return BoxClient(_remote(self.url))
+        if url := self.url:
+            return BoxClient(transport_to(url, _key_for(url)))
         self.require_home()
         return BoxClient(HomeTransport(self.home))
 
@@ -151,15 +155,21 @@ def _expected_faults_unlogged() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _remote(url: str) -> Transport:
-    key = os.environ.get("MEMBOX_API_KEY", "").strip()
-    if not key:
-        raise NotConfiguredError(
-            "missing_api_key",
-            f"MEMBOX_URL names {url}, but MEMBOX_API_KEY is not set; make a key on that box with `membox key create`, "
-            "or unset MEMBOX_URL to use the home on this machine.",
-        )
-    return HttpTransport(url, key)
+def _url_given() -> str:
+    return os.environ.get("MEMBOX_URL", "").strip()
+
+
+def _key_for(url: str) -> str:
+    """The key for the box at `url`: the one that came with MEMBOX_URL, else the login's."""
+    if _url_given() and (key := os.environ.get("MEMBOX_API_KEY", "").strip()):
+        return key
+    if url == login_url():
+        return login_key(url)
+    raise NotConfiguredError(
+        "missing_api_key",
+        f"MEMBOX_URL names {url}, but MEMBOX_API_KEY is not set; make a key on that box with `membox key create`, "
+        "or unset MEMBOX_URL to use the home on this machine.",
+    )
 
 
 def _listens(path: Path) -> bool:
@@ -184,7 +194,7 @@ def _owner_key(home: Path) -> str:
         raise NotConfiguredError(
             "missing_api_key",
             f"The daemon of {home} is not yours, and MEMBOX_API_KEY is not set; ask its owner for a key "
-            "(`membox key create`).",
+            f"(`membox key create`), and keep it with `membox login unix://{socket_path(home)}`.",
         ) from error
 
 

@@ -29,8 +29,11 @@ _PLACES = {
     "memory": Place("appliance.cli.memory:memory", "Read, edit and take back the notebook's files.", _DAY),
     "init": Place("appliance.cli.init:init", "Set up a memory box on this machine.", _BOX),
     "daemon": Place("appliance.cli.daemon:daemon", "Start, stop and watch the box's service.", _BOX),
+    "login": Place("appliance.cli.login:login", "Let your commands speak to the box at URL.", _BOX),
+    "logout": Place("appliance.cli.login:logout", "Forget the box and the key of `membox login`.", _BOX),
     "login-link": Place("appliance.cli.login:login_link", "Print a one-time link that signs a browser in.", _BOX),
     "key": Place("appliance.cli.key:key", "Make, list and revoke keys for devices and agents.", _BOX),
+    "secrets": Place("appliance.cli.secrets:secrets", "Keep what the box needs to know and nobody else.", _BOX),
     "config": Place("appliance.cli.config:config", "Show and change settings.", _BOX),
     "status": Place("appliance.cli.status:status", "Show how the box is.", _CARE),
     "doctor": Place("appliance.cli.doctor:doctor", "Check everything and say what to do.", _CARE),
@@ -88,15 +91,15 @@ def _wants_json(words: list[str]) -> bool:
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The box's directory; beats MEMBOX_URL. [default: $MEMBOX_HOME, else your data directory]",
+    help="The box's directory; beats MEMBOX_URL and a login. [default: $MEMBOX_HOME, else your data directory]",
 )
 @click.version_option(__version__, "-V", "--version", message="membox %(version)s")
 @click.pass_context
 def membox(ctx: click.Context, home: Path | None) -> None:
     """A memory box: one private place where you and your agents keep what you know.
 
-    A command talks to the box at MEMBOX_URL (with MEMBOX_API_KEY) when these are set; else to the daemon of the home
-    on this machine; else, when none runs, it opens the home itself.
+    A command talks to the box at MEMBOX_URL (with MEMBOX_API_KEY) when these are set; else to the one you have logged
+    in to; else to the daemon of the home on this machine; else, when none runs, it opens the home itself.
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False

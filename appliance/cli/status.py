@@ -12,7 +12,7 @@ from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.doctor import STATES, print_findings
 from appliance.cli.output import counted, emit, examples, fields, json_option, size, when
 from appliance.client.box_client import BoxClient
-from appliance.client.transport import HttpTransport, Transport, UnixTransport
+from appliance.client.transport import Transport, UnixTransport, transport_to
 from appliance.errors import NotFoundError, UnavailableError
 from appliance.home import socket_path
 
@@ -84,7 +84,7 @@ def health(caller: Caller, url: str | None, as_json: bool) -> None:
 def _serving(caller: Caller, url: str | None) -> Transport:
     """The way to a box that runs: a home opened for the question would always be well."""
     if url or caller.url:
-        return HttpTransport(url or caller.url, "")
+        return transport_to(url or caller.url, "")
     caller.require_home()
     if not caller.is_served():
         raise UnavailableError("no_daemon", f"No daemon runs on {caller.home}; start it with `membox daemon start`.")

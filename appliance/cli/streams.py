@@ -28,10 +28,25 @@ def given_text(words: tuple[str, ...], limit: int) -> str:
     return text
 
 
+def given_secret(prompt: str, limit: int) -> str:
+    """A secret from a hidden prompt, or from standard input without the line end behind it.
+
+    Args:
+        prompt: what is asked for, on a terminal.
+        limit: how many bytes it may have.
+
+    Raises:
+        TooLargeError, InvalidError: the input is over the limit, or no UTF-8.
+    """
+    if sys.stdin.isatty():
+        return str(click.prompt(prompt, hide_input=True, err=True))
+    return _standard_input(limit + len("\r\n")).removesuffix("\n").removesuffix("\r")
+
+
 def _standard_input(limit: int) -> str:
     data = sys.stdin.buffer.read(limit + 1)
     if len(data) > limit:
-        raise TooLargeError("too_large", f"The input is over {limit // 1024} KiB, more than the box takes; split it.")
+        raise TooLargeError("too_large", f"The input is over {limit // 1024} KiB, more than the box takes.")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

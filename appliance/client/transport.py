@@ -162,6 +162,21 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = connect_unix(self._path, CONNECT_SECONDS)
 
 
+def transport_to(url: str, key: str) -> Transport:
+    """The way to the box at `url`: http(s), or `unix:///…` for a daemon's socket on this machine.
+
+    Raises:
+        NotConfiguredError: `url` is no such address, or `key` cannot be one.
+    """
+    if not url.strip().startswith("unix:"):
+        return HttpTransport(url, key)
+    path = Path(url.strip().removeprefix("unix:").removeprefix("//"))
+    if not path.is_absolute() or "\0" in str(path):
+        raise _bad_url(url)
+    bearer(key)
+    return UnixTransport(path, lambda: key)
+
+
 def connect_unix(path: Path, seconds: float) -> socket.socket:
     """A connected stream socket at `path`, however long the path is; OSError when nobody listens there."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -196,7 +211,8 @@ def bearer(key: str) -> dict[str, str]:
     key = key.strip()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise NotConfiguredError(
-            "bad_key", "That is not a key: it has spaces or unusual characters; copy it again (MEMBOX_API_KEY)."
+            "bad_key",
+            "That is not a key: it has spaces or unusual characters; copy it again (MEMBOX_API_KEY, `membox login`).",
         )
     return {"Authorization": f"Bearer {key}"} if key else {}
 
@@ -211,10 +227,16 @@ def _parse_url(url: str) -> tuple[bool, str, int | None, str]:
     if not parts.path.isascii() or " " in parts.path:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise NotConfiguredError(
-            "bad_url", f"MEMBOX_URL is {url!r}, which is no address of a box; write it like https://box.example.ts.net."
-        )
+        raise _bad_url(url)
     return parts.scheme == "https", parts.hostname, port, parts.path.rstrip("/")
+
+
+def _bad_url(url: str) -> NotConfiguredError:
+    return NotConfiguredError(
+        "bad_url",
+        f"{url!r} is no address of a box (MEMBOX_URL, `membox login`); write it like https://box.example.ts.net or "
+        "unix:///var/lib/membox/run/membox.sock.",
+    )
 
 
 def _exchange(

@@ -79,7 +79,8 @@ class Membox:
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """Ours, without any variable that would lead to another box."""
         bare = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        return {**bare, "MEMBOX_HOME": str(self.home), "TZ": "UTC", **self.environ, **more}
+        ours = {"MEMBOX_HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home.parent / "config"), "TZ": "UTC"}
+        return {**bare, **ours, **self.environ, **more}
 
 
 @pytest.fixture

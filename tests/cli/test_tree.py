@@ -35,7 +35,9 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
 
 def test_the_tree_is_that_of_the_design() -> None:
     assert {" ".join(path) for path, command in TREE.items() if not isinstance(command, click.Group)} == {
-        *("init", "status", "doctor", "note", "remember", "recall", "inspect", "forget", "login-link", "health"),
+        *("init", "status", "doctor", "note", "remember", "recall", "inspect", "forget", "health"),
+        *("login", "logout", "login-link"),
+        *(f"secrets {name}" for name in ("set", "get", "list", "rm")),
         *(f"daemon {name}" for name in ("start", "stop", "status", "schedule", "logs")),
         *(
             f"memory {name}"

@@ -75,14 +75,6 @@ class Door:
         return Reply(int(status[0].split()[0]), {name.lower(): value for name, value in status[1]}, b"".join(parts))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The master key of the boxes here is not the person's who runs the tests."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     opened = open_box(Path(tmp_path_factory.mktemp("home")))
