@@ -9,211 +9,16 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
-from zoneinfo import ZoneInfo
+from typing import Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from appliance import cadence
 from appliance.errors import NotConfiguredError
 from appliance.home import CONFIG_FILE, DATABASE_FILE, expanded
+from appliance.settings import Name, Section, Settings
 
-
-# A password would stand between the user's name and the @: it is a secret (restic-server-password).
-_REPOSITORY = re.compile(r"/[^\n]*|sftp:[^\n]+|rest:https?://([^\s/@:]+@)?[^\s/@]+(/[^\s@]*)?")
-
-
-def system_timezone() -> str:
-    """The machine's IANA zone, `UTC` when it does not say."""
-    candidates = [os.environ.get("TZ", "").lstrip(":")]
-    try:
-        candidates.append(os.path.realpath("/etc/localtime").partition("zoneinfo/")[2])
-        candidates.append(Path("/etc/timezone").read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError):
-        pass  # a machine without these files simply does not say
-    return next((name for name in candidates if name and _is_timezone(name)), "UTC")
-
-
-def _is_timezone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # ill-formed, a directory, unknown
-        return False
-    return True
-
-
-def _timezone(value: str) -> str:
-    if not _is_timezone(value):
-        raise ValueError("no such zone")
-    return value
-
-
-def _schedule(value: str) -> str:
-    cadence.parse(value, "UTC")
-    return value
-
-
-def _mirror_path(value: str) -> str:
-    # Unlike Path's, this leaves a ~user whom there is not as it is, which is then not absolute.
-    if value and not os.path.isabs(os.path.expanduser(value)):
-        raise ValueError("not absolute")
-    return value
-
-
-def _login(value: str) -> str:
-    # Of these forms no person has one: what two headers become, and what tagged devices share.
-    if not value or re.search(r"[\s,]", value) or value.lower() == "tagged-devices":
-        raise ValueError("nobody's login")
-    return value
-
-
-def _repository(value: str) -> str:
-    if value and not _REPOSITORY.fullmatch(value):
-        raise ValueError("no repository, or with a password in it")
-    return value
-
-
-# A field's description is what is allowed there: it stands in the sentence that refuses a value.
-Switch = Annotated[bool, Field(description="true or false")]
-Text = Annotated[str, Field(description="text"), StringConstraints(max_length=512)]
-Texts = Annotated[
-    tuple[Annotated[str, StringConstraints(min_length=1, max_length=512)], ...],
-    Field(description='a list of texts: ["…", "…"]'),
-]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128), Field(description="1 to 128 characters")]
-Port = Annotated[int, Field(ge=1, le=65535, description="a port from 1 to 65535")]
-Host = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9.:_\-]{1,253}$"),
-    Field(description="an address or host name of this machine, such as 127.0.0.1"),
-]
-Schedule = Annotated[str, AfterValidator(_schedule), Field(description=cadence.ALLOWED)]
-
-
-class Section(BaseModel):
-    """One table of config.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Core(Section):
-    """What the box is; model and sizes are for the refresh."""
-
-    tenant: Name = "home"
-    timezone: Annotated[str, AfterValidator(_timezone), Field(description="an IANA zone such as Europe/Berlin")] = (
-        Field(default_factory=system_timezone)
-    )
-    model: Text = ""
-    max_memory_lines: Annotated[int, Field(ge=20, le=100_000, description="20 to 100000 lines")] = 400
-    max_tokens: Annotated[int, Field(ge=256, le=200_000, description="256 to 200000 tokens")] = 16384
-
-
-class Auth(Section):
-    """Who may ask. `keys_file`: JSON {key: {tenant_id, agent_id, role}}, for tests and containers."""
-
-    mode: Annotated[Literal["api_key", "disabled"], Field(description="api_key or disabled")] = "api_key"
-    keys_file: Text = ""
-
-
-class Store(Section):
-    """Where the database is; an empty path is `membox.db` in the home. A relative one starts at the home."""
-
-    backend: Annotated[Literal["sqlite", "postgres", "inmemory"], Field(description="sqlite or inmemory")] = "sqlite"
-    sqlite_path: Text = ""
-
-
-class Llm(Section):
-    """Language-model providers in the order they are tried; for the refresh."""
-
-    providers: Texts = ()
-
-
-class Paths(Section):
-    """Instruction targets: files that get the curated memory."""
-
-    targets: Texts = ()
-
-
-class Backups(Section):
-    """How long the mirror's daily generations stay; where snapshots go, and how many of each kind stay (all 0: all)."""
-
-    keep_days: Annotated[int, Field(ge=1, le=3650, description="1 to 3650 days")] = 30
-    snapshot_repository: Annotated[
-        str,
-        AfterValidator(_repository),
-        Field(description='an absolute path, sftp:USER@HOST:/PATH, rest:https://HOST/PATH (no password), or ""'),
-    ] = ""
-    snapshot_keep_daily: Annotated[int, Field(ge=0, le=1000, description="0 to 1000")] = 7
-    snapshot_keep_weekly: Annotated[int, Field(ge=0, le=1000, description="0 to 1000")] = 5
-    snapshot_keep_monthly: Annotated[int, Field(ge=0, le=1000, description="0 to 1000")] = 12
-
-
-class Daemon(Section):
-    """The service. `web_hosts`: further Host names under which the web pages may be asked for."""
-
-    enabled: Switch = True
-    web_ui_enabled: Switch = True
-    web_ui_host: Host = "127.0.0.1"
-    web_ui_port: Port = 8080
-    web_hosts: Texts = ()
-    capture_enabled: Switch = True
-    capture_port: Annotated[int, Field(ge=0, le=65535, description="a port from 1 to 65535, or 0 for the web port")] = 0
-    backup_mirror_path: Annotated[
-        str, AfterValidator(_mirror_path), Field(description='an absolute path outside the home, or "" for none')
-    ] = ""
-    backup_mirror_schedule: Schedule = "hourly"
-    refresh_enabled: Switch = True
-    refresh_schedule: Schedule = "23:55"
-    drift_check_enabled: Switch = True
-    drift_check_interval_hours: Annotated[int, Field(ge=1, le=168, description="1 to 168 hours")] = 6
-    drift_notify: Name = "log"
-    digest_enabled: Switch = False
-    digest_schedule: Schedule = "Monday 09:00"
-    digest_email_to: Text = ""
-    digest_email_from: Text = ""
-    digest_smtp_host: Text = ""
-    digest_smtp_port: Port = 587
-    digest_smtp_user: Text = ""
-
-
-class Tailnet(Section):
-    """How Tailscale Serve reaches the box, and whom it signs in as the owner (docs/tailnet.md)."""
-
-    serve: Switch = False
-    hostname: Annotated[
-        str,
-        StringConstraints(pattern=r"^([A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*)?$", max_length=253),
-        Field(description='the box\'s whole name in the tailnet, such as "box.example.ts.net"'),
-    ] = ""
-    owners: Annotated[
-        tuple[Annotated[str, AfterValidator(_login)], ...],
-        Field(description='a list of persons\' logins as the tailnet has them: ["alice@example.com"]'),
-    ] = ()
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The names under which the tailnet reaches the box: whole and short."""
-        return (self.hostname, self.hostname.partition(".")[0]) if self.hostname else ()
-
-    @property
-    def url(self) -> str:
-        """Where the pages are on the tailnet; empty when they are not served there."""
-        return f"https://{self.hostname}" if self.serve else ""
-
-
-class Settings(BaseModel):
-    """All tables of config.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    core: Core = Field(default_factory=Core)
-    auth: Auth = Field(default_factory=Auth)
-    store: Store = Field(default_factory=Store)
-    llm: Llm = Field(default_factory=Llm)
-    paths: Paths = Field(default_factory=Paths)
-    backups: Backups = Field(default_factory=Backups)
-    daemon: Daemon = Field(default_factory=Daemon)
-    tailnet: Tailnet = Field(default_factory=Tailnet)
+# A password in an address, in a value that is not possible.
+_PASSWORD = re.compile(r"(//[^\s/@:]+):[^\s/@]*@")
 
 
 class GivenKey(BaseModel):
@@ -252,9 +57,6 @@ class Config(Settings):
         """Every table and key with the value in force; holds no secret."""
         return {name: getattr(self, name).model_dump(mode="json") for name in Settings.model_fields}
 
-
-# Read at every use (backup/service.py, cli/snapshots.py); every other setting counts from the daemon's next start.
-LIVE_KEYS = frozenset({"daemon.backup_mirror_path", *(f"backups.{key}" for key in Backups.model_fields)})
 
 # Variable (after the prefix) -> its key.
 _ENVIRONMENT = {
@@ -325,7 +127,7 @@ def _sentence(where: tuple[int | str, ...], fault: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _PASSWORD.sub(r"\1:…@", json.dumps(value, ensure_ascii=False, default=str))  # this may go to a log
     return text if len(text) <= 80 else text[:79] + "…"
 
 
@@ -424,6 +226,13 @@ def _check(config: Config, source: str) -> None:
             "bad_config",
             f"{source}: daemon.backup_mirror_path = {mirror} lies inside the home {config.home}, and would be lost "
             "with it; choose another disk or machine.",
+        )
+    repository = Path(config.backups.snapshot_repository)
+    if repository.is_absolute() and repository.resolve().is_relative_to(config.home.resolve()):
+        raise NotConfiguredError(
+            "bad_config",
+            f"{source}: backups.snapshot_repository = {repository} lies inside the home {config.home}, and would be "
+            "lost with it; choose another disk or machine.",
         )
 
 

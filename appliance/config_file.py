@@ -11,7 +11,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from appliance.config import (
     Config,
-    Settings,
     is_secret,
     load_config,
     read_toml,
@@ -22,6 +21,7 @@ from appliance.config import (
 from appliance.durable import write_atomically
 from appliance.errors import NotConfiguredError
 from appliance.home import CONFIG_FILE
+from appliance.settings import Settings
 
 
 def set_value(home: Path, key: str, value: str, environ: Mapping[str, str] = os.environ) -> Config:

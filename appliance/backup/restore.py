@@ -6,15 +6,18 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from appliance.backup.files import copy_file, disk_fault, sync_tree
+from appliance.backup import state
+from appliance.backup.files import copy_file, disk_fault, files_under, sync_tree
 from appliance.backup.generations import GENERATIONS, MANIFEST, Manifest, generations, read_manifest
 from appliance.backup.verify import faults_of, verify_generation
 from appliance.durable import sync
 from appliance.errors import ConflictError, NotFoundError, StorageError
 from appliance.home import run_directory
 from appliance.lease import COMMAND, Lease
+from appliance.secrets import KEYRING_DIRECTORY
 
 _OWN_DIRECTORIES = ("run",)  # no state: a home that holds only these is empty
+_MACHINES = (KEYRING_DIRECTORY, state.FILE)  # the machine's own, in no copy: they stay with it
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Restored:
     counts: dict[str, int]
     skipped: list[str]
     moved_to: str | None
-    secrets: str = "Secrets kept in a keyring are not in a mirror; keys, devices and sign-ins are."
+    secrets: str = "Secrets are in no copy: this machine's stay as they are. Keys, devices and sign-ins came along."
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`."""
@@ -106,12 +109,20 @@ def _build(chosen: Path, manifest: Manifest, home: Path) -> Path:
         run_directory(built).mkdir(mode=0o700)
         if faults := faults_of(built, manifest):
             raise StorageError("copy_damaged", f"What was restored does not read back as copied ({faults[0]}).")
+        _keep_machines(home, built)
         _take_owner(built, home)
         sync_tree(built)
     except BaseException:
         shutil.rmtree(built, ignore_errors=True)
         raise
     return built
+
+
+def _keep_machines(home: Path, built: Path) -> None:
+    for name in _MACHINES:
+        files = [name] if (home / name).is_file() else [f"{name}/{file}" for file in files_under(home / name)]
+        for file in files:
+            copy_file(home / file, built / file)
 
 
 def _take_owner(built: Path, home: Path) -> None:

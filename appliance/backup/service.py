@@ -11,13 +11,16 @@ from appliance.backup import target
 from appliance.backup.files import disk_fault
 from appliance.backup.generations import GENERATIONS, PARTIAL, Generation, generations, superfluous
 from appliance.backup.mirror import WriteNotebook, make_generation
+from appliance.backup.state import BackupState, read
 from appliance.backup.verify import Report, verify
 from appliance.clock import Clock
 from appliance.config import Config, load_config
 from appliance.errors import ConflictError, InvalidError, NotConfiguredError
-from appliance.home import CONFIG_FILE
+from appliance.home import CONFIG_FILE, run_directory
+from appliance.settings import Backups
 from appliance.storage.database import Database
 
+OWN_COPY = "snapshot"  # in the home's run directory
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +67,20 @@ class Backup:
         """Where the mirror goes; None when none is configured."""
         return self._config().mirror_path
 
+    def required_mirror(self) -> Path:
+        """Where the mirror goes; NotConfiguredError when none is configured."""
+        return _required(self._config())
+
+    @property
+    def settings(self) -> Backups:
+        """The settings of copies and snapshots."""
+        return self._config().backups
+
+    @property
+    def state(self) -> BackupState:
+        """What is known of snapshots, drills and the recovery key."""
+        return read(self._home)
+
     def mirror(self, new_target: bool = False) -> Mirrored:
         """Bring the mirror up to date and let old generations go.
 
@@ -89,6 +106,23 @@ class Backup:
             return _mirrored(path, newest, made is not None, removed)
         finally:
             self._running.release()
+
+    def own_copy(self) -> Path:
+        """A verified copy for a snapshot, in the home, of a box that has no mirror; the one before is replaced.
+
+        Raises:
+            StorageError, StorageFullError: the source is damaged, or there is no room for a copy beside it.
+        """
+        place = run_directory(self._home) / OWN_COPY
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            (place / GENERATIONS).mkdir(mode=0o700, parents=True)
+        except OSError as fault:
+            raise disk_fault(fault, place) from fault
+        now = self._clock().astimezone(UTC)
+        made = make_generation(self._database, self._home / CONFIG_FILE, self._write_notebook, place, now)
+        assert made is not None  # noqa: S101 - nothing was there that could say the same
+        return made.path
 
     def require_ready(self) -> None:
         """Raise what `mirror` would raise before it does anything: NotConfiguredError, ConflictError."""

@@ -1,4 +1,4 @@
-"""`membox backup now | list | restore | verify`: copies of the box (appliance/backup)."""
+"""`membox backup now | list | restore | verify`: copies of the box (appliance/backup); the rest is in snapshots.py."""
 
 import json
 from pathlib import Path
@@ -8,17 +8,30 @@ import click
 
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import counted, emit, examples, json_option, shown, size, table, when
+from appliance.cli.snapshots import (
+    drill,
+    progress,
+    recovery_key,
+    restore_source,
+    snapshot,
+    snapshots_of,
+)
 from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient
-from appliance.errors import ForbiddenError
+from appliance.errors import ForbiddenError, MemboxError
 from appliance.home import expanded
 
 
-@click.group(epilog=examples("membox backup now", "membox backup list", "membox backup verify"))
+@click.group(epilog=examples("membox backup now", "membox backup snapshot", "membox backup list"))
 def backup() -> None:
-    """Mirror the box, verify copies, restore from one.
+    """Mirror the box, take snapshots, verify copies, restore from one.
 
-    The mirror's place is the setting daemon.backup_mirror_path; the daemon renews it by daemon.backup_mirror_schedule.
+    The mirror is a plain copy in daemon.backup_mirror_path, which the daemon renews by daemon.backup_mirror_schedule.
+    Snapshots are encrypted, and made by restic in backups.snapshot_repository.
     """
+
+
+for command in (snapshot, drill, recovery_key):
+    backup.add_command(command)
 
 
 @backup.command(epilog=examples("membox backup now", "membox backup now --new-target"))
@@ -44,9 +57,23 @@ def now(caller: Caller, new_target: bool, as_json: bool) -> None:
 @json_option
 @pass_caller
 def list_generations(caller: Caller, as_json: bool) -> None:
-    """List the mirror's copies, newest first."""
+    """List the mirror's copies and the snapshots, newest first."""
     with caller.box() as box:
         answer = box.get("/v1/backups")
+    if answer["snapshot_repository"] and not caller.url:
+        answer |= _snapshots(caller)
+    emit(answer, as_json, lambda: _print_copies(answer))
+
+
+def _snapshots(caller: Caller) -> dict[str, Any]:
+    """The snapshots, or why they cannot be listed: the mirror's copies are worth listing without them."""
+    try:
+        return {"snapshots": snapshots_of(caller)}
+    except MemboxError as fault:
+        return {"snapshots": [], "snapshots_error": fault.sentence}
+
+
+def _print_copies(answer: dict[str, Any]) -> None:
     rows = [
         (row["generation"], when(row["created_at"]), row["files"], size(row["bytes"]), row["membox"])
         for row in answer["generations"]
@@ -56,7 +83,15 @@ def list_generations(caller: Caller, as_json: bool) -> None:
         none = "No mirror is set; name a directory on another disk: `membox config set daemon.backup_mirror_path PATH`."
     else:
         none = f"There is no copy in {answer['mirror']}: is that disk mounted? Then `membox backup now` makes one."
-    emit(answer, as_json, lambda: table(head, rows, none))
+    table(head, rows, none)
+    if "snapshots" in answer:
+        taken = [
+            (row["id"], when(row["taken_at"]), row["host"], "" if row["bytes"] is None else size(row["bytes"]))
+            for row in answer["snapshots"]
+        ]
+        empty = answer.get("snapshots_error") or "No snapshot yet; `membox backup snapshot` takes one."
+        click.echo()
+        table(("SNAPSHOT", "TAKEN", "HOST", "SIZE"), taken, empty)
 
 
 def holding_copies(box: BoxClient) -> str:
@@ -65,40 +100,66 @@ def holding_copies(box: BoxClient) -> str:
         found = box.get("/v1/backups")
     except ForbiddenError:
         return ""
-    made = found["generations"]
-    if not made:
-        return ""
-    what = "The copy" if len(made) == 1 else f"{len(made)} copies"
-    since, until = when(made[-1]["created_at"]), when(made[0]["created_at"])
-    return (
-        f"{what} in {found['mirror']} (from {since} to {until}) may still hold it, until they age out "
-        "(backups.keep_days)."
-    )
+    made, told = found["generations"], []
+    if made:
+        what = "The copy" if len(made) == 1 else f"{len(made)} copies"
+        since, until = when(made[-1]["created_at"]), when(made[0]["created_at"])
+        told.append(
+            f"{what} in {found['mirror']} (from {since} to {until}) may still hold it, until they age out "
+            "(backups.keep_days)."
+        )
+    if found.get("last_snapshot_at"):
+        told.append(f"So may the snapshots in {found['snapshot_repository']} (backups.snapshot_keep_monthly).")
+    return " ".join(told)
 
 
 @backup.command(
     epilog=examples(
         "membox --home ~/restored backup restore /media/usb/membox",
         "membox backup restore /media/usb/membox --replace",
-        "membox backup restore /media/usb/membox/generations/20261120T090000Z --home /tmp/look",
+        "membox backup restore /media/usb/membox/generations/20261120T090000Z --to /tmp/look",
+        "membox backup restore --snapshot latest --repository sftp:me@nas:/backup/box --to ~/restored",
     )
 )
-@click.argument("source", metavar="FROM", type=click.Path(path_type=Path))
+@click.argument("source", metavar="[FROM]", required=False, type=click.Path(path_type=Path))
+@click.option("--snapshot", "snapshot_id", metavar="ID", help="Restore this snapshot, or the `latest`, instead.")
+@click.option("--repository", help="Where the snapshots are. [default: backups.snapshot_repository]")
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="Restore here instead of the box's home."
+    "--home",
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Restore here instead of the box's home.",
 )
 @click.option("--replace", is_flag=True, help="Where there is a box already, move it aside first; it is not deleted.")
 @json_option
 @pass_caller
-def restore(caller: Caller, source: Path, home: Path | None, replace: bool, as_json: bool) -> None:
+def restore(
+    caller: Caller,
+    source: Path | None,
+    snapshot_id: str | None,
+    repository: str | None,
+    home: Path | None,
+    replace: bool,
+    as_json: bool,
+) -> None:
     """Make the home an identical box from a copy.
 
-    FROM is a mirror (its newest good copy is taken) or one generation in it.
+    FROM is a mirror (its newest good copy is taken) or one generation in it. With --snapshot it is fetched from its
+    repository; the recovery key is asked for, or read from standard input.
     """
-    from appliance.backup.restore import restore as restore_home
+    if (source is None) == (snapshot_id is None):
+        raise click.UsageError("Name what to restore: FROM, or --snapshot with an id or `latest`.")
+    target = expanded(home).absolute() if home else caller.home
+    if source is not None:
+        from appliance.backup.restore import restore as restore_home
 
-    restored = restore_home(expanded(source), expanded(home).absolute() if home else caller.home, replace)
-    answer = restored.as_dict()
+        answer = restore_home(expanded(source), target, replace).as_dict()
+    else:
+        from appliance.backup.fetching import restore_snapshot
+
+        restic = restore_source(caller, repository)
+        with progress("Fetching") as tell:
+            answer = restore_snapshot(restic, str(snapshot_id), target, tell, replace).as_dict()
     emit(answer, as_json, lambda: _print_restored(answer))
 
 

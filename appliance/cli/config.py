@@ -54,8 +54,8 @@ def set_(caller: Caller, key: str, value: str, as_json: bool) -> None:
 
     A value that is not possible is refused and changes nothing.
     """
-    from appliance.config import LIVE_KEYS
     from appliance.config_file import set_value
+    from appliance.settings import LIVE_KEYS
 
     caller.require_home()
     settings = set_value(caller.home, key, value).settings()

@@ -37,8 +37,13 @@ _PLACES = {
     "config": Place("appliance.cli.config:config", "Show and change settings.", _BOX),
     "status": Place("appliance.cli.status:status", "Show how the box is.", _CARE),
     "doctor": Place("appliance.cli.doctor:doctor", "Check everything and say what to do.", _CARE),
+    "support-bundle": Place(
+        "appliance.cli.support_bundle:support_bundle", "Collect what helps to find a fault, without secrets.", _CARE
+    ),
     "health": Place("appliance.cli.status:health", "Ask a box whether it is alive.", _CARE),
-    "backup": Place("appliance.cli.backup:backup", "Mirror the box, verify copies, restore from one.", _CARE),
+    "backup": Place(
+        "appliance.cli.backup:backup", "Mirror the box, take snapshots, verify copies, restore from one.", _CARE
+    ),
     "provision": Place(
         "appliance.cli.provision:provision", "Make this machine a memory box, or bring it up to date.", _CARE
     ),
@@ -46,6 +51,7 @@ _PLACES = {
         "appliance.cli.provision:cloud_init", "Write the file that makes a new cloud server a box.", _CARE
     ),
     "db": Place("appliance.cli.db:db", "Show and upgrade the database's schema.", _CARE),
+    "release": Place("appliance.cli.release:release", "List the releases on this box, and switch between them.", _CARE),
     "init-sqlite": Place("appliance.cli.db:upgrade", "", _CARE),
 }
 

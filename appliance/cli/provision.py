@@ -86,9 +86,9 @@ def render(
 
     At a terminal it asks for what no option says; elsewhere the defaults stand.
     """
-    from appliance.config import system_timezone
     from appliance.provision.cloud_init import PLACEHOLDER, write
     from appliance.provision.cloud_init import render as rendered
+    from appliance.settings import system_timezone
 
     asks = sys.stdin.isatty()
     hostname = hostname or _ask("Name of the box on the tailnet", "memory-box", asks)

@@ -9,13 +9,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from appliance import cadence
+from appliance.backup.drill import Drill
 from appliance.cadence import Cadence
-from appliance.daemon.runs import Runs
+from appliance.daemon.proving import prove
+from appliance.daemon.runs import OK, Runs
 
 if TYPE_CHECKING:
     from appliance.box import Box
 
-MIRROR = "mirror"
+MIRROR, DRILL = "mirror", "drill"
 GRACE = timedelta(hours=1)
 
 
@@ -45,16 +47,30 @@ class Upkeep:
 
 def jobs_of(box: "Box") -> list[Job]:
     """The jobs of `box`."""
-    words = box.config.daemon.backup_mirror_schedule
+    settings, timezone = box.config.daemon, box.config.core.timezone
     return [
         Job(
             name=MIRROR,
-            words=words,
-            cadence=cadence.parse(words, box.config.core.timezone),
+            words=settings.backup_mirror_schedule,
+            cadence=cadence.parse(settings.backup_mirror_schedule, timezone),
             run=lambda: box.backup.mirror().sentence,
             is_enabled=lambda: box.backup.mirror_path is not None,
-        )
+        ),
+        Job(
+            name=DRILL,
+            words=settings.drill_schedule,
+            cadence=cadence.parse(settings.drill_schedule, timezone),
+            run=lambda: Drill(box.home, prove, box.clock).of_mirror(box.backup.required_mirror()).sentence,
+            is_enabled=lambda: _can_drill(box),
+        ),
     ]
+
+
+def _can_drill(box: "Box") -> bool:
+    """There is a copy, and none off the box: that one is drilled beside the daemon (cli/snapshots.py)."""
+    backup = box.backup
+    is_ours = backup.mirror_path is not None and not backup.settings.snapshot_repository
+    return box.config.daemon.drill_enabled and is_ours and Runs(box.database, box.clock).last(MIRROR, OK) is not None
 
 
 def upkeep_of(box: "Box") -> list[Upkeep]:

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from appliance.clock import iso, to_ms
 from appliance.daemon import health, schedule
 from appliance.principal import Role
-from appliance.web.endpoint import Request, endpoint
+from appliance.web.endpoint import LOCAL, SOCKET, Reach, Request, endpoint
 
 Severity = Literal["ok", "warn", "error"]
 
@@ -88,10 +89,12 @@ class GenerationRow(BaseModel):
 
 
 class Backups(BaseModel):
-    """Where the mirror is, null for none, and its copies, newest first."""
+    """Where the mirror is, null for none, and its copies, newest first; where snapshots go, and when the last did."""
 
     mirror: str | None
     generations: list[GenerationRow]
+    snapshot_repository: str | None
+    last_snapshot_at: str | None
 
 
 class MirrorRequest(BaseModel):
@@ -109,6 +112,12 @@ class Mirrored(BaseModel):
     files: int
     bytes: int
     removed: list[str]
+
+
+class Copy(BaseModel):
+    """Where a verified copy lies, on this machine."""
+
+    path: str
 
 
 class VerifyRequest(BaseModel):
@@ -158,7 +167,15 @@ def backups(request: Request) -> Backups:
     backup = request.box.backup
     path = backup.mirror_path
     rows = [generation.as_dict() for generation in backup.generations()]
-    return Backups.model_validate({"mirror": str(path) if path else None, "generations": rows})
+    last = backup.state.snapshot
+    return Backups.model_validate(
+        {
+            "mirror": str(path) if path else None,
+            "generations": rows,
+            "snapshot_repository": backup.settings.snapshot_repository or None,
+            "last_snapshot_at": iso(to_ms(last.at)) if last else None,
+        }
+    )
 
 
 @endpoint(
@@ -174,6 +191,20 @@ def mirror(request: Request) -> Mirrored:
     """Bring the mirror up to date, recorded like any run of it."""
     made = schedule.mirror_now(request.box, request.body.new_target)
     return Mirrored.model_validate(made.as_dict())
+
+
+@endpoint(
+    "POST",
+    "/v1/backups/copy",
+    role=Role.ADMIN,
+    reach=Reach.OWNER,
+    doors=frozenset({SOCKET, LOCAL}),
+    answer=Copy,
+    summary="A fresh, verified copy of the box for a snapshot taken beside the daemon.",
+)
+def copy(request: Request) -> Copy:
+    """A copy for a snapshot."""
+    return Copy(path=str(schedule.copy_for_snapshot(request.box)))
 
 
 @endpoint(

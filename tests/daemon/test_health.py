@@ -124,6 +124,22 @@ def test_a_home_that_all_can_read_is_found(box: Box, home: Path) -> None:
     assert "chmod" in found(box, "permissions").remedy
 
 
+def test_what_the_home_s_group_can_get_at_is_found(box: Box, home: Path) -> None:
+    for path in home.iterdir():
+        path.chmod(0o700)
+    home.chmod(0o750)
+    assert "g-rw" in found(box, "permissions").remedy
+    home.chmod(0o710)
+    (home / "run").chmod(0o710)
+    assert found(box, "permissions").severity is Severity.OK
+    for mode, name in ((0o640, "membox.db"), (0o701, "membox.db"), (0o750, "run"), (0o711, "run")):
+        path = home / name
+        before = path.stat().st_mode
+        path.chmod(mode)
+        assert str(path) in found(box, "permissions").remedy
+        path.chmod(before)
+
+
 def test_a_damaged_database_is_found_by_a_deep_look(box: Box) -> None:
     box.notebook.capture(Note(text="words " * 2000), "owner")
     box.database.scrub()
@@ -190,18 +206,25 @@ def test_the_status_has_the_worst_first_and_tells_nothing_of_items(box: Box) -> 
 
 
 def test_the_schedule_shows_last_and_next_run(box: Box, home: Path, tmp_path: Path) -> None:
-    (before,) = call(box, "GET", "/v1/schedule")[1]["jobs"]
+    before, drill = call(box, "GET", "/v1/schedule")[1]["jobs"]
     assert (before["name"], before["enabled"], before["last_run"], before["next_run"]) == ("mirror", False, None, None)
     set_value(home, "daemon.backup_mirror_path", str(tmp_path / "usb" / "mirror"))
     call(box, "POST", "/v1/backups")
-    (after,) = call(box, "GET", "/v1/schedule")[1]["jobs"]
+    assert (drill["name"], drill["enabled"]) == ("drill", False)
+    after, drill = call(box, "GET", "/v1/schedule")[1]["jobs"]
     assert (after["outcome"], after["last_run"]) == ("ok", "2026-11-20T09:00:00.000Z")
     assert after["last_success"] == after["last_run"]
     assert after["next_run"] == "2026-11-20T10:00:00.000Z"
+    assert (drill["enabled"], drill["next_run"]) == (True, "2026-11-22T04:00:00.000Z")
 
 
 def test_backups_are_made_listed_and_verified(box: Box, home: Path, tmp_path: Path) -> None:
-    assert call(box, "GET", "/v1/backups")[1] == {"mirror": None, "generations": []}
+    assert call(box, "GET", "/v1/backups")[1] == {
+        "mirror": None,
+        "generations": [],
+        "snapshot_repository": None,
+        "last_snapshot_at": None,
+    }
     refused = call(box, "POST", "/v1/backups")
     assert (refused[0], refused[1]["detail"]) == (409, "no_mirror")
     mirror = tmp_path / "usb" / "mirror"

@@ -14,7 +14,7 @@ import pytest
 import appliance.web
 from appliance.principal import Role
 from appliance.web.app import ENDPOINT_MODULES
-from appliance.web.endpoint import SOCKET, WEB, endpoints
+from appliance.web.endpoint import SERVE, SOCKET, WEB, endpoints
 from appliance.web.openapi import statuses
 
 pytestmark = pytest.mark.usefixtures("no_faults")
@@ -84,6 +84,7 @@ TABLE = [
     Row("GET /v1/schedule", BOX, ADMIN),
     Row("GET /v1/backups", BOX, ADMIN),
     Row("POST /v1/backups", BOX, ADMIN),
+    Row("POST /v1/backups/copy", OWNER, ADMIN),
     Row("POST /v1/backups/verify", BOX, ADMIN),
     Row("GET /healthz", OPEN),
     Row("GET /health", OPEN),
@@ -111,6 +112,18 @@ TABLE = [
 IN_BROWSER = ("signed in", "without csrf")
 CALLERS = ("none", "wrong key", "capture", "reader", "writer", "admin", "foreign admin", "owner's key", *IN_BROWSER)
 KEYS = {"capture": CAPTURE, "reader": READER, "writer": WRITER, "admin": ADMIN, "foreign admin": ADMIN}
+
+
+_ALICE = {"Tailscale-User-Login": "alice@example.com"}
+VISITORS = {
+    "the owner": _ALICE,
+    "the owner without csrf": _ALICE,
+    "another person": {"Tailscale-User-Login": "mallory@example.com"},
+    "a tagged device": {},
+    "two persons": {"Tailscale-User-Login": "alice@example.com, mallory@example.com"},
+    "the box itself": {**_ALICE, "X-Forwarded-For": "127.0.0.1"},
+    "through Funnel": {**_ALICE, "Tailscale-Funnel-Request": "?1"},
+}
 
 
 def expected(row: Row, caller: str, tenant: str, agent: str, door: str) -> tuple[int, str] | None:
@@ -202,6 +215,29 @@ def test_who_may_do_what(row: Row, caller: str, caller_of: Callable[..., Any]) -
             assert word_of_refusal(reply) not in ("tenant_mismatch", "agent_mismatch", "insufficient_role")
         else:
             assert (reply.status, word_of(reply)) == refusal, (tenant, agent)
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_who_may_do_what_through_tailscale_serve(row: Row, visitor: str, ask_at: Callable[[str], Any]) -> None:
+    endpoint = next(each for each in endpoints() if each.name == row.name)
+    at_serve = ask_at(SERVE)
+    at_serve.headers = {"X-Forwarded-Host": "box.example.ts.net", "Origin": "https://box.example.ts.net"}
+    at_serve.headers |= {"X-Forwarded-For": "100.101.102.103", **VISITORS[visitor]}
+    if visitor == "the owner":
+        at_serve.headers["X-CSRF-Token"] = at_serve("GET", "/v1/session").json["csrf_token"]
+    as_caller = {"the owner": "signed in", "the owner without csrf": "without csrf"}.get(visitor, "none")
+    reply = at_serve(row.method, row.path("home", "owner"), row.payload("home", "owner"))
+    if visitor == "through Funnel":
+        assert (reply.status, word_of(reply)) == (403, "funnel_refused")
+    elif SERVE not in endpoint.doors:
+        assert reply.status == 404
+    elif row.name == "POST /v1/sign-out" and visitor == "the owner":
+        assert (reply.status, word_of(reply)) == (404, "session_not_found")
+    elif refusal := expected(row, as_caller, "home", "owner", SERVE):
+        assert (reply.status, word_of(reply)) == refusal
+    else:
+        assert reply.status < 300 or reply.status in (404, 409) or row.reach == OPEN, reply
 
 
 def word_of_refusal(reply: Any) -> str:

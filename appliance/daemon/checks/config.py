@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from appliance.config import LIVE_KEYS, load_config
+from appliance.config import load_config
 from appliance.daemon.findings import Finding, error, ok, warn
 from appliance.errors import NotConfiguredError
+from appliance.settings import LIVE_KEYS
 
 if TYPE_CHECKING:
     from appliance.box import Box

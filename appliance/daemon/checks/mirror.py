@@ -18,6 +18,10 @@ _PATIENCE = timedelta(hours=1)
 def check(box: "Box", deep: bool) -> Iterator[Finding]:
     """A mirror is configured, and its last good run is not older than two of its turns; deep, its disk is there."""
     path = box.backup.mirror_path
+    snapshot = box.backup.state.snapshot
+    if path is None and snapshot and snapshot.repository == box.backup.settings.snapshot_repository:
+        yield ok("mirror", f"No mirror is set; the second copy of this box is in {snapshot.repository}.")
+        return
     if path is None:
         yield warn(
             "mirror",
