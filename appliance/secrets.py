@@ -123,7 +123,8 @@ class Secrets:
             raise StorageError(
                 "master_key_missing",
                 f"The master key of {self._home / KEYRING_DIRECTORY} is not at hand (no credential {CREDENTIAL}, no "
-                f"{file}); on a box only the daemon has it, so start that; else put the key back.",
+                f"{file}); on a box only the daemon has it, so start that; else put the key back, or remove the "
+                "secrets with `membox secrets rm`.",
             )
         if self._service == BOX and file.resolve().is_relative_to(self._home.resolve()):
             raise NotConfiguredError(

@@ -8,9 +8,9 @@ from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import bold, emit, examples, json_option, qr, shown, when
 from appliance.cli.streams import given_secret
 from appliance.client.box_client import BoxClient, Json
-from appliance.client.login import log_in, log_out
+from appliance.client.login import log_in, log_out, login_key, login_url
 from appliance.client.transport import transport_to
-from appliance.errors import ForbiddenError, InvalidError
+from appliance.errors import ForbiddenError, InvalidError, NotConfiguredError
 
 _LONGEST_KEY = 1024
 
@@ -43,25 +43,33 @@ def login_link(caller: Caller, with_qr: bool | None, as_json: bool) -> None:
     epilog=examples(
         "membox login https://box.example.ts.net",
         "membox login unix:///var/lib/membox/run/membox.sock < key.txt",
+        "membox login --check",
     )
 )
-@click.argument("url")
+@click.argument("url", required=False)
+@click.option("--check", is_flag=True, help="Only ask the box whether the login there is still counts.")
 @json_option
-def login(url: str, as_json: bool) -> None:
+def login(url: str | None, check: bool, as_json: bool) -> None:
     """Let your commands speak to the box at URL.
 
     The key, made on the box by `membox key create`, is asked for or read from standard input. Once the box has
     accepted it, the address is kept in your configuration directory and the key in your own keyring. From then on your
     commands go there, also where MEMBOX_HOME is set; MEMBOX_URL with MEMBOX_API_KEY, and --home, come before.
     """
-    key = given_secret(f"The key for {url}", _LONGEST_KEY).strip()
+    if check == bool(url):
+        raise click.UsageError("Name the box by its URL, or ask with --check about the login there is.")
+    where = (url or login_url()).strip()
+    if not where:
+        raise NotConfiguredError("no_login", "There is no login; make one with `membox login URL`.")
+    key = login_key(where) if check else given_secret(f"The key for {where}", _LONGEST_KEY).strip()
     if not key:
         raise InvalidError("no_key", "There is no key; make one on the box with `membox key create`.")
-    with BoxClient(transport_to(url, key)) as box:
+    with BoxClient(transport_to(where, key)) as box:
         me = _identity(box)
-    log_in(url.strip(), key)
+    if not check:
+        log_in(where, key)
     who = f"{me['agent_id']}, {me['role']}" if me else "a key that only captures"
-    emit({"url": url.strip(), "caller": me}, as_json, lambda: click.echo(f"Logged in: {bold(url)} ({shown(who)})."))
+    emit({"url": where, "caller": me}, as_json, lambda: click.echo(f"Logged in: {bold(where)} ({shown(who)})."))
 
 
 @click.command(epilog=examples("membox logout"))

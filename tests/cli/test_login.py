@@ -126,6 +126,16 @@ def test_a_revoked_key_is_told_and_the_key_goes_to_no_other_box(
     assert "does not know this key" in user("note", "hi", code=1).stderr
 
 
+def test_a_check_says_whether_the_login_counts(served: Any, user: Callable[..., Any], key: str) -> None:
+    assert "There is no login" in user("login", "--check", code=2).stderr
+    user("login", socket_url(served), stdin=key)
+    assert "claude, writer" in user("login", "--check").stdout
+    served("key", "revoke", "claude")
+    assert "does not know this key" in user("login", "--check", code=1).stderr
+    for words in (("login",), ("login", "--check", "http://box")):
+        assert "Name the box" in user(*words, code=2).stderr
+
+
 def test_health_and_status_are_of_the_login(served: Any, user: Callable[..., Any], key: str) -> None:
     user("login", socket_url(served), stdin=key)
     assert str(socket_path(served.home)) in user("health").stdout
