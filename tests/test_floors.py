@@ -18,7 +18,7 @@ FLOORS = (
     ("web",),
     ("client", "daemon"),
     ("box",),
-    ("memory", "notebook", "access", "backup", "bench", "provision", "release"),
+    ("memory", "notebook", "access", "backup", "bench", "provision", "release", "support"),
     ("storage",),
     ("ground",),
 )

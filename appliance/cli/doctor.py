@@ -69,14 +69,15 @@ def all_findings(caller: Caller) -> list[dict[str, Any]]:
 def _of_the_daemon(caller: Caller) -> list[dict[str, Any]]:
     """What the daemon finds in its box. Root never opens a home itself: its files would be root's."""
     try:
-        with BoxClient(UnixTransport(socket_path(caller.home), lambda: _owner_key(caller))) as box:
+        with running_daemon(caller) as box:
             return list(box.get("/v1/status", LONG_WORK_SECONDS, deep="true", machine="false")["checks"])
     except (MemboxError, OSError):
         return [_DOWN]
 
 
-def _owner_key(caller: Caller) -> str:
-    return owner_key_path(caller.home).read_text().strip()
+def running_daemon(caller: Caller) -> BoxClient:
+    """The daemon of the home, and no other way to it."""
+    return BoxClient(UnixTransport(socket_path(caller.home), lambda: owner_key_path(caller.home).read_text()))
 
 
 def print_findings(findings: Findings) -> None:

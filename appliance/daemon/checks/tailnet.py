@@ -91,7 +91,8 @@ def _key_expiry(seen: dict[str, Any]) -> datetime | None:
 def _serving(machine: Machine, seen: dict[str, Any]) -> Iterator[Finding]:
     """Funnel must be off whoever switched it on; what is missing counts only where the box is to be served."""
     serving = served(machine)
-    if any((serving.get("AllowFunnel") or {}).values()):
+    sessions = (serving.get("Foreground") or {}).values()  # of those who keep `tailscale funnel` open at a terminal
+    if any(on for config in (serving, *sessions) for on in (config.get("AllowFunnel") or {}).values()):
         sentence = "Tailscale Funnel is on: the box is offered to the whole internet."
         yield error("tailnet", sentence, "`sudo tailscale funnel reset`, then `sudo membox provision --local`.")
     if seen["BackendState"] != "Running" or not _is_to_be_served(machine):
