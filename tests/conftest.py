@@ -1,11 +1,18 @@
 """What tests of every room may need."""
 
+import http.client
 import os
 import shutil
 import signal
+import socket
+import ssl
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,3 +66,143 @@ def database(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Pat
     opened = open_database(path)
     yield opened
     opened.close()
+
+
+class TailscaleServe:
+    """Stands in for Tailscale Serve before a unix socket, doing what its source does (ipn/ipnlocal/serve.go, 1.94).
+
+    Terminates TLS on 127.0.0.1. Who asks is what a test says of the visitor at `address`: a person of the tailnet with
+    a `login`, a tagged device or nobody it knows (no login), or a stranger from the internet by Funnel.
+    """
+
+    _DROPPED = frozenset(
+        "connection proxy-connection keep-alive te trailer transfer-encoding upgrade host"
+        " forwarded x-forwarded-for x-forwarded-host x-forwarded-proto"
+        " tailscale-user-login tailscale-user-name tailscale-user-profile-pic tailscale-headers-info"
+        " tailscale-funnel-request tailscale-app-capabilities".split()
+    )
+
+    def __init__(self, socket_path: Path, certificate: Path) -> None:
+        self.address, self.login, self.is_funnel = "100.101.102.103", "", False
+        self._socket_path = socket_path
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        serve = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                self.request = context.wrap_socket(self.request, server_side=True)
+                super().setup()
+
+            def forward(self) -> None:
+                serve.forward(self)
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = forward  # noqa: N815 - http.server's names
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+                pass
+
+        class Listener(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                pass  # a browser that hangs up
+
+        self._server = Listener(("127.0.0.1", 0), Handler)
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def forward(self, asked: BaseHTTPRequestHandler) -> None:
+        hop = {name.strip().lower() for name in (asked.headers.get("Connection") or "").split(",")}
+        kept = [(name, value) for name, value in asked.headers.items() if name.lower() not in self._DROPPED | hop]
+        body = asked.rfile.read(int(asked.headers.get("Content-Length") or 0))
+        box = http.client.HTTPConnection("localhost")
+        box.sock = socket.socket(socket.AF_UNIX)
+        box.sock.connect(str(self._socket_path))
+        box.putrequest(asked.command, asked.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in [("Host", "localhost"), *kept, *self._said(asked)]:
+            box.putheader(name, value)
+        box.endheaders(body or None)
+        answer = box.getresponse()
+        content = answer.read()
+        asked.send_response_only(answer.status, answer.reason)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding"):
+                asked.send_header(name, value)
+        asked.end_headers()
+        asked.wfile.write(content)
+        box.close()
+
+    def _said(self, asked: BaseHTTPRequestHandler) -> list[tuple[str, str]]:
+        said = [
+            ("X-Forwarded-Host", asked.headers.get("Host") or ""),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-For", self.address),
+        ]
+        if self.is_funnel:
+            return [*said, ("Tailscale-Funnel-Request", "?1")]
+        if not self.login:
+            return said
+        return [
+            *said,
+            ("Tailscale-User-Login", q_encoded(self.login)),
+            ("Tailscale-User-Name", q_encoded(self.login.partition("@")[0].title())),
+            ("Tailscale-User-Profile-Pic", ""),
+            ("Tailscale-Headers-Info", "https://tailscale.com/s/serve-headers"),
+        ]
+
+
+def q_encoded(text: str) -> str:
+    """A header's value in RFC 2047's words as Go's mime.QEncoding writes it: 75 characters a word at most."""
+    if text.isascii() and text.isprintable():
+        return text
+    words = [""]
+    for character in text:
+        plain = " " < character <= "~" and character not in "=?_"
+        coded = character if plain else "".join(f"={byte:02X}" for byte in character.encode()).replace("=20", "_")
+        if len(words[-1]) + len(coded) > 75 - len("=?utf-8?q??="):
+            words.append("")
+        words[-1] += coded
+    return " ".join(f"=?utf-8?q?{word}?=" for word in words)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for `box.example.ts.net`, which nobody has signed."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "box.example.ts.net")])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("box.example.ts.net")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    path.write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()) + signed.public_bytes(pem))
+    return path
+
+
+@pytest.fixture(scope="module")
+def make_serve(certificate: Path) -> Iterator[Callable[[Path], TailscaleServe]]:
+    """Puts a stand-in for Tailscale Serve before a socket."""
+    made: list[TailscaleServe] = []
+
+    def make(socket_path: Path) -> TailscaleServe:
+        made.append(TailscaleServe(socket_path, certificate))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

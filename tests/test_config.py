@@ -63,6 +63,17 @@ def test_the_file_overrides_defaults(home: Path) -> None:
         ('[auth]\nmode = "off"\n', ['auth.mode = "off"', "api_key or disabled"]),
         ("[daemon\n", ["config.toml", "not valid TOML", "line 1"]),
         ("[paths]\ntargets = [3]\n", ["paths.targets", "list of texts"]),
+        ('[tailnet]\nhostname = "https://box.example.ts.net"\n', ["tailnet.hostname", "such as"]),
+        ('[tailnet]\nhostname = "box.example.ts.net."\n', ["tailnet.hostname", "such as"]),
+        ('[tailnet]\nowners = "alice@example.com"\n', ["tailnet.owners", "a list"]),
+        ('[tailnet]\nowners = [""]\n', ["tailnet.owners", "persons' logins"]),
+        ('[tailnet]\nowners = ["a@example.com, b@example.com"]\n', ["tailnet.owners", "persons' logins"]),
+        ('[tailnet]\nowners = ["Tagged-Devices"]\n', ["tailnet.owners", "persons' logins"]),
+        ("[tailnet]\nserve = true\n", ["tailnet.serve", "needs tailnet.hostname"]),
+        (
+            '[tailnet]\nserve = true\nhostname = "box.example.ts.net"\n[auth]\nmode = "disabled"\n',
+            ["auth.mode = disabled", "the whole tailnet"],
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_file_key_value_and_what_is_allowed(

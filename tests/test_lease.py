@@ -52,6 +52,15 @@ def test_a_home_is_made_for_its_owner_only(home: Path) -> None:
         assert stat.S_IMODE(lock_path(home).stat().st_mode) == 0o600
 
 
+def test_where_its_group_may_pass_through_the_home_it_may_to_the_socket(home: Path) -> None:
+    lease.make_home(home)
+    home.chmod(0o710)  # afterwards, as when a home is restored
+    with Lease.acquire(home, COMMAND):
+        assert stat.S_IMODE(home.stat().st_mode) == 0o710
+        assert stat.S_IMODE((home / "run").stat().st_mode) == 0o710
+        assert stat.S_IMODE(lock_path(home).stat().st_mode) == 0o600
+
+
 def test_a_second_holder_is_told_who_is_first(home: Path, other: subprocess.Popen[str]) -> None:
     with pytest.raises(UnavailableError) as refused:
         Lease.acquire(home, DAEMON)

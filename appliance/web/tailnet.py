@@ -33,7 +33,6 @@ def receive(environ: dict[str, Any], door: str) -> None:
         ForbiddenError: `funnel_refused`.
     """
     said = {name: environ.pop(name) for name in [*environ] if name.startswith("HTTP_TAILSCALE_")}
-    environ.pop(_LOGIN, None)
     if "HTTP_TAILSCALE_FUNNEL_REQUEST" in said:
         raise ForbiddenError(
             "funnel_refused",
@@ -44,8 +43,8 @@ def receive(environ: dict[str, Any], door: str) -> None:
         environ["HTTP_HOST"] = environ.get("HTTP_X_FORWARDED_HOST", environ.get("HTTP_HOST", ""))
         environ["REMOTE_ADDR"] = client  # for the count of wrong keys only
         environ["wsgi.url_scheme"] = "https"
-        if is_of_another_machine(client):
-            environ[_LOGIN] = decoded(str(said.get("HTTP_TAILSCALE_USER_LOGIN", "")))
+        login = decoded(str(said.get("HTTP_TAILSCALE_USER_LOGIN", "")))
+        environ[_LOGIN] = login if login and is_of_another_machine(client) else ""
 
 
 class Owners:

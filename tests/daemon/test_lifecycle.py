@@ -21,7 +21,7 @@ from appliance.config import load_config
 from appliance.daemon import lifecycle
 from appliance.daemon.detached import LOG_LIMIT_BYTES
 from appliance.errors import NotConfiguredError, UnavailableError
-from appliance.home import log_path, owner_key_path, run_directory, socket_path
+from appliance.home import log_path, owner_key_path, run_directory, serve_path, socket_path
 
 pytestmark = pytest.mark.slow
 
@@ -163,6 +163,23 @@ def test_a_log_gets_no_ticket_but_a_terminal_does(start: Start, home: Path) -> N
         process.kill()
         process.wait()
         os.close(ours)
+
+
+def test_served_on_a_tailnet_it_has_a_socket_for_that_and_says_its_address_there(start: Start, home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    settings = '[tailnet]\nserve = true\nhostname = "box.example.ts.net"\nowners = ["alice@example.com"]\n'
+    (home / "config.toml").write_text(settings, encoding="utf-8")
+    daemon = start()
+    assert daemon.process.stdout is not None
+    assert daemon.process.stdout.readline().startswith("membox serves https://box.example.ts.net;")
+    assert stat_of(serve_path(home)) == 0o600
+    assert stat_of(socket_path(home)) == 0o660
+    link = UnixTransport(socket_path(home), owner_key_path(home).read_text).send(
+        "POST", "/v1/login-link", b"{}", {}, PATIENCE
+    )
+    assert json.loads(link.body)["url"].startswith("https://box.example.ts.net/sign-in#ticket=")
+    assert daemon.end() == 0
+    assert sorted(path.name for path in run_directory(home).iterdir()) == ["lock"]
 
 
 def test_interrupting_it_ends_it_as_cleanly(start: Start, home: Path) -> None:
