@@ -35,6 +35,9 @@ _PLACES = {
     "key": Place("appliance.cli.key:key", "Make, list and revoke keys for devices and agents.", _BOX),
     "secrets": Place("appliance.cli.secrets:secrets", "Keep what the box needs to know and nobody else.", _BOX),
     "config": Place("appliance.cli.config:config", "Show and change settings.", _BOX),
+    "factory-reset": Place(
+        "appliance.cli.factory_reset:factory_reset", "Erase everything the box knows, and begin anew.", _BOX
+    ),
     "status": Place("appliance.cli.status:status", "Show how the box is.", _CARE),
     "doctor": Place("appliance.cli.doctor:doctor", "Check everything and say what to do.", _CARE),
     "support-bundle": Place(

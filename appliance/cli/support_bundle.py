@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from appliance.cli.as_owner import as_owner
+from appliance.cli.as_owner import membox_as_owner
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.doctor import all_findings, running_daemon
 from appliance.cli.output import counted, emit, examples, json_option, shown, size
 from appliance.client.box_client import BoxClient
-from appliance.errors import ForbiddenError, MemboxError, NotConfiguredError
+from appliance.errors import ForbiddenError, MemboxError, NotConfiguredError, UnavailableError
 from appliance.home import expanded
 from appliance.machine import Machine
 
@@ -80,8 +80,10 @@ def _environment() -> list[str]:
 
 
 def _schema(caller: Caller) -> dict[str, Any]:
-    said = as_owner(caller.home, "db", "status", "--json")
-    return dict(json.loads(said.out)) if said and not said.code else {}
+    try:
+        return dict(json.loads(membox_as_owner(caller.home, "db", "status", "--json")))
+    except UnavailableError:
+        return {}
 
 
 def _tell(path: Path, sizes: dict[str, int]) -> None:

@@ -49,7 +49,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *(f"db {name}" for name in ("upgrade", "status")),
         *(f"release {name}" for name in ("list", "switch", "recover")),
         "init-sqlite",
-        "provision",
+        *("provision", "support-bundle", "factory-reset"),
         "cloud-init render",
     }
 
@@ -71,7 +71,15 @@ def test_a_hidden_alias_is_not_listed() -> None:
 
 
 def test_commands_that_print_data_offer_json() -> None:
-    silent = {("provision",), ("cloud-init", "render"), ("daemon", "start"), ("daemon", "stop"), ("daemon", "logs")}
+    silent = {
+        ("release", "switch"),
+        ("release", "recover"),
+        ("provision",),
+        ("cloud-init", "render"),
+        ("daemon", "start"),
+        ("daemon", "stop"),
+        ("daemon", "logs"),
+    }
     without = {
         path
         for path, command in TREE.items()
