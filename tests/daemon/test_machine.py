@@ -228,6 +228,9 @@ def test_a_pi_that_is_hot_or_short_of_power_is_found(box: Tools) -> None:
 def test_releases_are_whole_and_the_installed_one_runs(box: Tools) -> None:
     box.release("0.0.1")
     assert "to go back to: 0.0.1" in box.found("releases")[0].sentence
+    box.write("/opt/membox/switch.json", "{}")
+    assert "release recover" in box.fault("releases").remedy
+    box.machine.path("/opt/membox/switch.json").unlink()
     box.release("0.0.2", complete=False)
     assert "rm -r /opt/membox/releases/0.0.2" in box.fault("releases").remedy
     box.machine.path("/opt/membox/current").unlink()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from appliance.daemon import health
+from appliance.daemon.findings import error, ok, warn
 from appliance.notebook.models import Note
 
 pytestmark = pytest.mark.browser
@@ -170,11 +172,40 @@ def test_what_others_wrote_is_shown_not_run(house: Any, sign_in: Callable[..., P
 
 
 def test_the_box_says_how_it_is(house: Any, browser_page: Page) -> None:
-    page = browser_page
-    health = page.locator("#health")
-    expect(health).to_have_attribute("data-state", re.compile("well|notice|trouble"))
-    health.locator("summary").click()
-    expect(health.get_by_role("listitem").first).to_be_visible()
+    shown = browser_page.locator("#health")
+    expect(shown).to_have_attribute("data-state", re.compile("well|notice|trouble"))
+    shown.locator("summary").click()
+    expect(shown.get_by_role("listitem").first).to_be_visible()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_box_names_its_faults_with_their_remedies(
+    lived_in: Any,
+    sign_in: Callable[..., Page],
+    picture: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    size: str,
+    scheme: str,
+) -> None:
+    faults = [
+        error("units", "membox-agent.service has failed (exit-code).", "`sudo journalctl -u membox-agent` says why."),
+        warn(
+            "tailnet", "The box's key ends on 2026-12-01.", "Choose it at https://login.tailscale.com/admin/machines."
+        ),
+        ok("memory", "2.1 GB of 4.1 GB of memory are available."),
+    ]
+    monkeypatch.setattr(health, "machine_findings", lambda _machine, _deep: faults)
+    page = sign_in(lived_in, viewport=SIZES[size], color_scheme=scheme)
+    shown = page.locator("#health")
+    shown.locator("summary").click()
+    expect(shown.get_by_role("listitem").first).to_contain_text("membox-agent.service has failed")
+    expect(shown.locator("code").first).to_have_text("sudo journalctl -u membox-agent")
+    link = shown.get_by_role("link", name="login.tailscale.com/admin/machines", exact=True)
+    expect(link).to_have_attribute("href", "https://login.tailscale.com/admin/machines")
+    expect(link).to_have_attribute("rel", "noreferrer")
+    assert inside_its_frame(page)
+    picture(page, "health", scheme)
 
 
 def test_the_pages_can_be_installed(house: Any, browser_page: Page) -> None:

@@ -7,16 +7,20 @@ from appliance.daemon.findings import Finding, error, ok, warn
 from appliance.machine import RELEASE, Machine
 
 _ALL = "/opt/membox/releases"
+_SWITCH = "/opt/membox/switch.json"  # there while one release takes another's place (appliance/release/record.py)
 
 
 def check_machine(machine: Machine, _deep: bool) -> Iterator[Finding]:
-    """`current` leads to a finished release; no half-installed one lies beside it."""
+    """`current` leads to a finished release; no switch and no installation was cut off."""
     if not machine.is_box:
         return
     current = machine.path(RELEASE).readlink().name
     kept = sorted(path.name for path in machine.path(_ALL).glob("*") if not path.name.startswith("."))
     whole = [name for name in kept if machine.path(f"{_ALL}/{name}/.complete").exists()]
-    if current not in whole:
+    if machine.path(_SWITCH).exists():
+        sentence = "An upgrade is under way, or was cut off."
+        yield warn("releases", sentence, "If none is under way, settle it: `sudo membox release recover`.")
+    elif current not in whole:
         sentence = f"{RELEASE} leads to {current}, which is not completely installed."
         yield error("releases", sentence, "Run the playbook again: `sudo membox provision --local`.")
     elif current.partition("+")[0] != __version__:

@@ -27,9 +27,19 @@ function rowOf({ severity, sentence, remedy }) {
   return row;
 }
 
-/** The parts of a sentence, what stands between backticks as code. */
-function withCode(sentence) {
-  return sentence.split("`").map((part, at) => (at % 2 ? make("code", "", part) : part));
+/** The parts of a remedy: what stands between backticks as code, addresses as links. */
+function withCode(remedy) {
+  return remedy.split("`").flatMap((part, at) => (at % 2 ? [make("code", "", part)] : withLinks(part)));
+}
+
+function withLinks(text) {
+  return text.split(/(https:\/\/[\w./-]*[\w/-])/).map((part, at) => (at % 2 ? linkTo(part) : part));
+}
+
+function linkTo(address) {
+  const link = make("a", "", address.replace("https://", ""));
+  Object.assign(link, { href: address, target: "_blank", rel: "noreferrer" });
+  return link;
 }
 
 call("GET", "/v1/status").then(show, (refusal) => {
