@@ -110,9 +110,10 @@ class SealedKeyring(KeyringBackend):
 
 
 def make_private(directory: Path) -> None:
-    """Make `directory`, durably and for its owner only, when it is not there."""
+    """Make `directory` and what is missing above it, durably and for its owner only."""
     if not directory.exists():
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
         sync(directory.parent)
 
 

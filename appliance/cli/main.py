@@ -99,7 +99,7 @@ def _wants_json(words: list[str]) -> bool:
 )
 @click.option(
     "--home",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
     help="The box's directory; beats MEMBOX_URL and a login. [default: $MEMBOX_HOME, else your data directory]",
 )
 @click.version_option(__version__, "-V", "--version", message="membox %(version)s")

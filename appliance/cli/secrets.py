@@ -82,14 +82,15 @@ def rm(caller: Caller, name: str, as_json: bool) -> None:
 
 @contextmanager
 def _box_of(caller: Caller) -> Iterator[BoxClient]:
-    """The box; where it does not know of secrets we speak to it from elsewhere."""
+    """The box; from elsewhere it knows of no secrets, and a key of another's may not ask for them."""
     with caller.box() as box:
         try:
             yield box
-        except NotFoundError as error:
-            if error.word != "not_found":
+        except (NotFoundError, ForbiddenError) as error:
+            if error.word not in ("not_found", "insufficient_role"):
                 raise
             raise ForbiddenError(
-                "only_on_the_box",
-                f"{box.place} takes and shows secrets only on its own machine: run this there, as the box's owner.",
+                "owner_only",
+                f"A box shows and takes secrets only on its own machine, from its owner, not by way of {box.place}: run "
+                "this there, without MEMBOX_URL and `membox login`, or with --home.",
             ) from error

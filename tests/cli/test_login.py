@@ -45,6 +45,7 @@ def test_after_a_login_commands_speak_with_its_key(
     assert key not in told.stdout + told.stderr
     listed = user("key", "list", code=1).stderr
     assert "role" in listed  # the owner could
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "user").rglob("*") if path.is_dir()} == {0o700}
     kept = [path for path in (tmp_path / "user").rglob("*") if path.is_file()]
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
     assert not any(key.encode() in path.read_bytes() for path in kept)

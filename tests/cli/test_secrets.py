@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from appliance.home import socket_path
 from appliance.secrets import MAX_VALUE_BYTES
 
 VALUE = "correct horse battery staple"
@@ -135,6 +136,14 @@ def test_from_elsewhere_there_are_no_secrets(served: Any) -> None:
     away = {"MEMBOX_URL": served.json("daemon", "status")["url"], "MEMBOX_API_KEY": key}
     for words in (("list",), ("get", "a"), ("set", "a")):
         assert "only on its own machine" in served("secrets", *words, stdin="x", code=1, environ=away).stderr
+
+
+def test_an_agents_login_reaches_no_secret(served: Any, tmp_path: Path) -> None:
+    key = served.json("key", "create", "claude", "--role", "admin")["key"]
+    user = {"XDG_CONFIG_HOME": str(tmp_path / "user")}
+    served("login", f"unix://{socket_path(served.home)}", stdin=key, environ=user)
+    assert "from its owner" in served("secrets", "list", code=1, environ=user).stderr
+    served("--home", str(served.home), "secrets", "list", environ=user)
 
 
 def test_a_copied_home_does_not_open(box: Any, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from appliance.errors import StorageFullError
+from appliance.secrets import Secrets
 from appliance.storage import open_database
 
 FILLER = 4_000_000
@@ -153,6 +155,18 @@ def test_a_new_box_on_a_full_disk_is_one_sentence(make_daemon: Callable[..., Any
     assert process.returncode == 1
     assert "full" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_a_secret_that_finds_no_room_leaves_the_one_before(small_disk: Path) -> None:
+    secrets = Secrets(small_disk / "home")
+    secrets.set("kept", "before")
+    take_the_rest(small_disk)
+    with pytest.raises(StorageFullError, match="is full"):
+        secrets.set("kept", "after" * 5000)
+    assert secrets.get("kept") == "before"
+    (small_disk / "filler").unlink()
+    secrets.set("kept", "after")
+    assert secrets.get("kept") == "after"
 
 
 def check_nothing_was_lost(home: Path, items: dict[str, int], notes: list[str]) -> None:
