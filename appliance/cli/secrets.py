@@ -91,6 +91,6 @@ def _box_of(caller: Caller) -> Iterator[BoxClient]:
                 raise
             raise ForbiddenError(
                 "owner_only",
-                f"A box shows and takes secrets only on its own machine, from its owner, not by way of {box.place}: run "
+                f"A box shows and takes secrets only on its own machine, from its owner, not through {box.place}: run "
                 "this there, without MEMBOX_URL and `membox login`, or with --home.",
             ) from error
