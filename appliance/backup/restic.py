@@ -100,7 +100,7 @@ class Restic:
         lines = self._lines(["backup", "--json", "--tag", TAG, "."], _LATER, directory)
         done = _last_summary(lines, progress)
         return Stored(
-            str(done["snapshot_id"]),
+            str(done["snapshot_id"])[:8],  # newer ones give all of it
             int(done["total_files_processed"]),
             int(done["total_bytes_processed"]),
             int(done["data_added"]),

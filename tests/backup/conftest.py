@@ -88,3 +88,11 @@ def box(home: Path, mirror: Path, filled_home: Path, opened: Callable[[Path], Bo
     mirror.parent.mkdir()
     set_value(home, "daemon.backup_mirror_path", str(mirror), {})
     return opened(home)
+
+
+@pytest.fixture(scope="session")
+def restic() -> str:
+    """The path of restic; tests that need it are skipped where it is not installed."""
+    if path := shutil.which("restic"):
+        return path
+    pytest.skip("no restic: install Debian's package restic")
