@@ -12,6 +12,19 @@ from pathlib import Path
 from appliance.home import default_home
 
 RELEASE = "/opt/membox/current"
+DAEMON = "membox.service"
+# The units of a box that are to run all the time. Roles may be switched off: only the daemon's is always there.
+UNITS = (
+    DAEMON,
+    "membox-agent.service",
+    "membox-firewall.service",
+    "membox-portal.service",
+    "membox-snapshot.timer",
+    "membox-drill.timer",
+)
+# Those that run at times, and those of Debian and Tailscale that the roles rely on.
+UNITS_AT_TIMES = ("membox-recover.service", "membox-snapshot.service", "membox-drill.service")
+UNITS_OF_OTHERS = ("tailscaled.service",)
 _PATIENCE_SECONDS = 10.0
 
 

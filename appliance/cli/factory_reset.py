@@ -16,10 +16,10 @@ from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import emit, examples, json_option, shown
 from appliance.errors import ForbiddenError, InvalidError, NotConfiguredError, UnavailableError
 from appliance.home import CONFIG_FILE
-from appliance.machine import RELEASE, Machine
+from appliance.machine import RELEASE, UNITS, UNITS_AT_TIMES, Machine
 from appliance.release import record
 
-_RUNNING = ("membox*.timer", "membox*.service")
+_USING_THE_HOME = tuple(unit for unit in (*UNITS, *UNITS_AT_TIMES) if unit != "membox-firewall.service")
 _LONGEST_SECONDS = 180.0  # beyond the services' own limits for stopping
 _AGENT = "agent"
 # Its login to this box, the person's to Claude, and what was said there; its tools and its work stay.
@@ -113,16 +113,20 @@ def _stopped(machine: Machine) -> Iterator[None]:
         return
     with ExitStack() as after, _no_upgrade(machine):
         after.callback(_start, machine)
-        _systemctl(machine, "stop", *_RUNNING)
+        if running := _units(machine, "list-units", "--state=active,activating,deactivating"):
+            _systemctl(machine, "stop", *running)
         yield
 
 
 def _start(machine: Machine) -> None:
-    from appliance.daemon.checks.units import OURS
-
-    listed = machine.ask("systemctl", "list-unit-files", "--state=enabled", "--no-legend", "--plain", *OURS)
-    if enabled := [line.split()[0] for line in listed.out.splitlines()] if listed else []:
+    if enabled := _units(machine, "list-unit-files", "--state=enabled"):
         _systemctl(machine, "start", *enabled)
+
+
+def _units(machine: Machine, listing: str, state: str) -> list[str]:
+    """Those of the units that use the home which are in that state."""
+    listed = machine.ask("systemctl", listing, state, "--no-legend", "--plain", *_USING_THE_HOME)
+    return [line.split()[0] for line in listed.out.splitlines() if line.strip()] if listed else []
 
 
 @contextmanager

@@ -13,39 +13,25 @@ from appliance import __version__
 from appliance.config import load_config
 from appliance.errors import MemboxError
 from appliance.home import log_path
-from appliance.machine import RELEASE, Machine
+from appliance.machine import RELEASE, UNITS, UNITS_AT_TIMES, UNITS_OF_OTHERS, Machine
 from appliance.settings import Settings
 from appliance.support.log_lines import shown_entries, shown_lines
 
 _LINES = 500  # of the journal of each unit
-UNITS = (
-    "membox.service",
-    "membox-agent.service",
-    "membox-portal.service",
-    "membox-snapshot.service",
-    "membox-snapshot.timer",
-    "membox-drill.service",
-    "membox-drill.timer",
-    "membox-recover.service",
-    "tailscaled.service",
-    "nftables.service",
-)
+_UNITS = (*UNITS, *UNITS_AT_TIMES, *UNITS_OF_OTHERS)
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,ExecMainStatus,ActiveEnterTimestamp,"
     "MemoryCurrent,MemoryPeak,NextElapseUSecRealtime,LastTriggerUSec"
 )
 # Settings whose text may be read by others; of any other only whether it is set. Numbers and switches are shown.
-_SHOWN_SETTINGS = frozenset(
-    """core.timezone auth.mode store.backend daemon.web_ui_host daemon.backup_mirror_schedule daemon.refresh_schedule
-    daemon.digest_schedule""".split()
-)
+_SHOWN_SETTINGS = frozenset({"core.timezone", "auth.mode", "store.backend", "daemon.web_ui_host"})
 # Checks whose sentences are made of our words, numbers and the names of our own files and units.
 _SHOWN_CHECKS = frozenset(
     """certificates clock daemon database disk held managed_files memory releases tailnet temperature units
     updates""".split()
 )
 _JOB = ("name", "schedule", "enabled", "outcome", "last_run", "ended_at", "last_success", "next_run")
-_LEFT_OUT = "(left out: it may name something of yours; `membox doctor` shows it)"
+_LEFT_OUT = "(left out: it may name something of yours; see `membox doctor`)"
 
 
 def contents(
@@ -74,10 +60,10 @@ def contents(
     }
 
 
-def _finding(finding: Mapping[str, Any]) -> dict[str, str]:
+def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
     shown = finding["check"] in _SHOWN_CHECKS
-    said = {name: str(finding[name]) if shown else _LEFT_OUT for name in ("sentence", "remedy")}
-    return {"check": str(finding["check"]), "severity": str(finding["severity"]), **said}
+    said = {"sentence": finding["sentence"], "remedy": finding["remedy"]} if shown else {"sentence": _LEFT_OUT}
+    return {"check": finding["check"], "severity": finding["severity"], **said}
 
 
 def _versions(machine: Machine) -> dict[str, str]:
@@ -116,7 +102,7 @@ def _settings(machine: Machine) -> dict[str, Any]:
 
 
 def _setting(key: str, value: Any) -> Any:
-    if isinstance(value, bool | int) or key in _SHOWN_SETTINGS:
+    if isinstance(value, bool | int) or key in _SHOWN_SETTINGS or key.endswith("_schedule"):
         return value
     return "(set)" if value else "(not set)"
 
@@ -154,7 +140,7 @@ def _releases(machine: Machine) -> dict[str, Any]:
 def _units(machine: Machine) -> list[str]:
     if not machine.is_box:
         return []
-    said = machine.ask("systemctl", "show", f"--property={_PROPERTIES}", "--", *UNITS)
+    said = machine.ask("systemctl", "show", f"--property={_PROPERTIES}", "--", *_UNITS)
     return said.out.splitlines() if said and not said.code else ["systemctl did not answer"]
 
 
@@ -167,7 +153,7 @@ def _log(machine: Machine) -> list[str]:
             return []
         return shown_lines(said[-_LINES:])
     lines = []
-    for unit in UNITS:
+    for unit in _UNITS:
         asked = machine.ask("journalctl", "-u", unit, "-n", str(_LINES), "-o", "json", "--no-pager", seconds=60)
         lines += shown_entries(asked.out.splitlines()) if asked and not asked.code else []
     return lines

@@ -135,7 +135,7 @@ RUNS = unit("membox.service")
         ),
         ([RUNS, unit("membox-portal.service", UnitFileState="disabled")], "not enabled", "enable membox-portal"),
         ([RUNS, unit("membox-portal.service", LoadState="masked", ActiveState="inactive")], "is masked", "unmask"),
-        ([RUNS, unit("nftables.service", ActiveState="inactive")], "nftables.service does not run", "start nftables"),
+        ([RUNS, unit("tailscaled.service", ActiveState="inactive")], "tailscaled.service does not", "start tailscaled"),
         ([RUNS, unit("membox-recover.service", ActiveState="failed")], "membox-recover.service has failed", "journal"),
     ],
 )
@@ -156,9 +156,9 @@ def test_a_unit_that_restarted_often_and_just_now_is_named_and_one_long_ago_is_n
 
 
 def test_units_that_run_or_are_not_for_this_box_are_well(box: Tools) -> None:
-    firewall = unit("nftables.service", ActiveState="inactive", UnitFileState="disabled")
+    tailscale = unit("tailscaled.service", ActiveState="inactive", UnitFileState="disabled")
     at_times = unit("membox-drill.service", ActiveState="inactive", SubState="dead", UnitFileState="static")
-    box.prints("systemctl", "\n".join([RUNS, absent("membox-agent.service"), firewall, at_times]))
+    box.prints("systemctl", "\n".join([RUNS, absent("membox-agent.service"), tailscale, at_times]))
     assert box.is_well("units")
 
 

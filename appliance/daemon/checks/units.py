@@ -5,14 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appliance.daemon.findings import Finding, error, ok, warn
-from appliance.machine import Machine
+from appliance.machine import DAEMON, UNITS, UNITS_AT_TIMES, UNITS_OF_OTHERS, Machine
 
-# Ours: every one but the first is looked at where it is installed.
-DAEMON = "membox.service"
-OURS = (DAEMON, "membox-agent.service", "membox-portal.service", "membox-snapshot.timer", "membox-drill.timer")
-# Debian's: whether they are to run was decided by the roles, and shows in their being enabled.
-SYSTEM = ("tailscaled.service", "nftables.service")
-AT_TIMES = ("membox-recover.service", "membox-snapshot.service", "membox-drill.service")
 _PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,ActiveEnterTimestampMonotonic"
 _MANY, _RECENT_SECONDS = 3, 600
 
@@ -39,12 +33,14 @@ def check_machine(machine: Machine, _deep: bool) -> Iterator[Finding]:
     findings = [finding for unit in units for finding in _faults(unit)]
     yield from findings
     if not findings:
-        running = sum(unit.active == "active" and unit.name not in AT_TIMES for unit in units)
-        yield ok("units", f"The box's {running} services run, and will after a reboot.")
+        running = (unit.name for unit in units if unit.active == "active" and unit.name not in UNITS_AT_TIMES)
+        yield ok("units", f"What should run runs, and will after a reboot: {', '.join(running)}.")
 
 
 def _units(machine: Machine) -> list[_Unit]:
-    said = machine.ask("systemctl", "show", f"--property={_PROPERTIES}", "--", *OURS, *SYSTEM, *AT_TIMES)
+    said = machine.ask(
+        "systemctl", "show", f"--property={_PROPERTIES}", "--", *UNITS, *UNITS_OF_OTHERS, *UNITS_AT_TIMES
+    )
     if said is None or said.code:
         return []
     return [_unit(block) for block in said.out.split("\n\n") if block.strip()]
@@ -79,7 +75,7 @@ def _faults(unit: _Unit) -> Iterator[Finding]:
     elif unit.active == "failed":
         remedy = f"{why}; after that `sudo systemctl restart {unit.name}`."
         yield error("units", f"{unit.name} has failed ({unit.result}).", remedy)
-    elif unit.name in OURS or (unit.name in SYSTEM and unit.file_state == "enabled"):
+    elif unit.name in UNITS or (unit.name in UNITS_OF_OTHERS and unit.file_state == "enabled"):
         yield from _not_as_it_should_run(unit, why)
 
 
