@@ -84,6 +84,7 @@ class TailscaleServe:
 
     def __init__(self, socket_path: Path, certificate: Path) -> None:
         self.address, self.login, self.is_funnel = "100.101.102.103", "", False
+        self.answered: list[tuple[str, str, int]] = []
         self._socket_path = socket_path
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
@@ -133,6 +134,7 @@ class TailscaleServe:
         box.endheaders(body or None)
         answer = box.getresponse()
         content = answer.read()
+        self.answered.append((asked.command, asked.path, answer.status))
         asked.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "transfer-encoding"):

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import threading
@@ -13,6 +14,8 @@ import pytest
 from appliance.box import Box, open_box
 from appliance.clock import Clock, system_clock
 from appliance.daemon.schedule import mirror_now
+from appliance.home import serve_path
+from appliance.lease import make_home
 from appliance.memory.models import NewItem, RememberRequest
 from appliance.notebook.models import Note
 from appliance.principal import Role
@@ -48,6 +51,8 @@ class House:
     def switch_on(self) -> None:
         self._server = Server(self.box)
         self.port = self._server.listen("127.0.0.1", self.port)
+        if self.box.config.tailnet.serve:
+            self._server.listen_serve(serve_path(self.box.home), os.getuid())
         self._thread = threading.Thread(target=self._server.serve)
         self._thread.start()
 
@@ -102,7 +107,7 @@ def make_house(empty_database: Path, tmp_path: Path) -> Iterator[Callable[..., H
 
     def make(clock: Clock = system_clock, settings: str = "") -> House:
         home = tmp_path / f"home{len(houses)}"
-        home.mkdir(mode=0o700)
+        make_home(home)
         mirror = tmp_path / f"mirror{len(houses)}"
         settings += f'[core]\ntimezone = "Europe/Stockholm"\n[daemon]\nbackup_mirror_path = "{mirror}"\n'
         (home / "config.toml").write_text(settings)
