@@ -23,7 +23,7 @@ _USING_THE_HOME = tuple(unit for unit in (*UNITS, *UNITS_AT_TIMES) if unit != "m
 _LONGEST_SECONDS = 180.0  # beyond the services' own limits for stopping
 _AGENT = "agent"
 # Its login to this box, the person's to Claude, and what was said there; its tools and its work stay.
-_OF_THE_AGENT = (".config/membox", ".claude/.credentials.json", ".claude/projects", ".claude/history.jsonl")
+_OF_THE_AGENT = (".config/membox", ".claude.json", ".claude/.credentials.json", ".claude/projects", ".claude/history.jsonl")
 # What makes a box reachable, which provisioning wrote.
 _KEPT = (("tailnet", "serve"), ("tailnet", "hostname"), ("tailnet", "owners"), ("daemon", "web_hosts"))
 
