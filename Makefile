@@ -21,7 +21,7 @@ run: $(RUNTIME) ## Run membox in the foreground on 127.0.0.1:8080 (PORT=9000 and
 	@exec $(BIN)/membox daemon start $(if $(PORT),--port $(PORT))
 
 .PHONY: test
-test: check browser ## Check and test everything, as CI does
+test: check tools ## Check and test everything, as CI does
 	$(PYTEST) -n 2 -m "not reliability"
 	$(PYTEST) -m reliability
 
@@ -73,9 +73,9 @@ clean: ## Remove what make, the tests and the tools have left
 	rm -rf $(VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find appliance tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: browser
-browser:
-	@.ci/browser
+.PHONY: tools
+tools:
+	@.ci/tools
 
 $(MADE): .python-version
 	@python=$$(.ci/find-python) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)

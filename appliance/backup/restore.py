@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,10 @@ from appliance.backup.generations import GENERATIONS, MANIFEST, Manifest, genera
 from appliance.backup.verify import faults_of, verify_generation
 from appliance.durable import sync
 from appliance.errors import ConflictError, NotFoundError, StorageError
-from appliance.home import run_directory
+from appliance.home import DATABASE_FILE, run_directory
 from appliance.lease import COMMAND, Lease
 from appliance.secrets import KEYRING_DIRECTORY
+from appliance.storage import copies
 
 _OWN_DIRECTORIES = ("run",)  # no state: a home that holds only these is empty
 _MACHINES = (KEYRING_DIRECTORY, state.FILE)  # the machine's own, in no copy: they stay with it
@@ -41,7 +43,8 @@ class Restored:
 def restore(source: Path, home: Path, replace: bool = False) -> Restored:
     """Make `home` the box that `source` is a copy of: a mirror (its newest good generation) or one generation.
 
-    Takes the lease of `home` meanwhile. With `replace`, a box that is there is moved aside, never deleted.
+    Takes the lease of `home` meanwhile. A box that is there is moved aside, never deleted; with `replace` also one that
+    somebody has used.
 
     Raises:
         NotFoundError: no copy there, or none that is good.
@@ -53,9 +56,9 @@ def restore(source: Path, home: Path, replace: bool = False) -> Restored:
     home = home.resolve()  # a link to the home stays one
     with Lease.acquire(home, COMMAND):
         occupied = _holds_something(home)
-        if occupied and not replace:
+        if occupied and not replace and not _is_untouched(home):
             raise ConflictError(
-                "home_in_use",
+                "home_holds_a_box",
                 f"{home} already holds a box: name an empty home, or add --replace to move it aside first.",
             )
         try:
@@ -95,6 +98,14 @@ def _choose(source: Path) -> tuple[Path, Manifest, list[str]]:
 
 def _holds_something(home: Path) -> bool:
     return any(entry.name not in _OWN_DIRECTORIES for entry in home.iterdir())
+
+
+def _is_untouched(home: Path) -> bool:
+    """Whether the box there is as it was set up, with nothing of anybody's in it."""
+    try:
+        return copies.is_untouched(home / DATABASE_FILE)
+    except sqlite3.Error:
+        return False
 
 
 def _build(chosen: Path, manifest: Manifest, home: Path) -> Path:

@@ -15,6 +15,7 @@ from appliance.storage import schema
 
 # What a box writes about its own upkeep, mirroring included, is no change worth a new copy.
 _UPKEEP = {"job_runs"}
+_SETTING_UP = "membox"  # the author of the files that a new box has (notebook/watch.py)
 
 
 @contextmanager
@@ -64,6 +65,20 @@ def content_digest(path: Path) -> str:
                 for row in conn.execute(f'SELECT * FROM "{table.name}" ORDER BY {order}'):  # noqa: S608 - our own names
                     digest.update(repr(row).encode())
     return digest.hexdigest()
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether nobody has put anything into this database, of which nobody writes now: all there is, setting up made.
+
+    Unlike the others this reads what a killed process left in the write-ahead log.
+    """
+    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        items = conn.execute(f'SELECT count(*) FROM "{schema.memory_items.name}"').fetchone()[0]  # noqa: S608 - our own
+        by_others = f'SELECT count(*) FROM "{schema.document_versions.name}" WHERE author != ?'  # noqa: S608 - our own
+        return not items and not conn.execute(by_others, (_SETTING_UP,)).fetchone()[0]
+    finally:
+        conn.close()
 
 
 def counts(path: Path) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from appliance.backup.restore import restore
-from appliance.box import Box
+from appliance.box import Box, open_box
 from appliance.errors import ConflictError, NotFoundError, StorageError, StorageFullError, UnavailableError
 from appliance.lease import DAEMON, Lease
 from appliance.memory.models import RecallRequest
@@ -111,6 +111,18 @@ def test_a_home_with_a_box_is_refused_and_left_alone(box: Box, mirror: Path, tmp
         restore(mirror, occupied)
     assert (occupied / "notebook" / "mine.md").read_text() == "mine"
     assert not (occupied / "membox.db").exists()
+
+
+def test_a_box_that_nobody_has_used_makes_room(box: Box, mirror: Path, tmp_path: Path) -> None:
+    box.backup.mirror()
+    new = tmp_path / "second"
+    new.mkdir()
+    (new / "config.toml").write_text("")
+    fresh = open_box(new)
+    fresh.close()
+    assert restore(mirror, new).moved_to is not None
+    with pytest.raises(ConflictError, match="--replace"):
+        restore(mirror, new)
 
 
 def test_a_replaced_box_is_moved_aside_and_its_place_is_said(box: Box, mirror: Path, tmp_path: Path) -> None:
