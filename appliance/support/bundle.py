@@ -25,7 +25,7 @@ def write_bundle(path: Path, files: Mapping[str, Any], sweep: Sweep) -> dict[str
     Raises:
         ConflictError: there is such a file already; it is as it was.
     """
-    texts = {"README.txt": _ABOUT} | {name: _text(sweep.value(content)) for name, content in files.items()}
+    texts = {"README.txt": _ABOUT} | {name: _text(name, sweep.value(content)) for name, content in files.items()}
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -38,8 +38,8 @@ def write_bundle(path: Path, files: Mapping[str, Any], sweep: Sweep) -> dict[str
     return {name: len(text.encode()) for name, text in texts.items()}
 
 
-def _text(content: Any) -> str:
-    if isinstance(content, list) and all(isinstance(line, str) for line in content):
+def _text(name: str, content: Any) -> str:
+    if name.endswith(".txt"):
         return "".join(f"{line}\n" for line in content)
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 

@@ -84,7 +84,7 @@ def test_it_has_what_helps(machine: Machine) -> None:
     assert [line.partition("membox.service ")[2] for line in files["log.txt"] if "left out" not in line] == [
         "ERROR appliance.daemon.schedule: job … failed",
         "ValueError",
-        "systemd: membox.service: Scheduled restart job, restart counter is at 3.",
+        "systemd: membox.service: Scheduled restart job, restart counter is at 3",
     ]
 
 

@@ -28,6 +28,11 @@ LATE = "the time is not synchronised after %g s; going on with the clock as it i
         ("2026-11-20 09:00:00,123 INFO appliance.web.app: hunter2", "INFO appliance.web.app: …"),
         ("2026-11-20 09:00:00,123 INFO waitress: hunter2", ""),
         ("membox serves http://me:hunter2@127.0.0.1", ""),
+        ("Error: There is no memory box at /hunter2; set one up", "Error: …"),
+        (
+            "Error: The file system of /hunter2 has no locks (hunter2); put the home on a local disk.",
+            "Error: The file system of … has no locks (…); put the home on a local disk.",
+        ),
         ("Traceback (most recent call last):", "Traceback (most recent call last):"),
         (
             '  File "/opt/membox/releases/1.0/lib/site-packages/appliance/daemon/health.py", line 12, in status',
@@ -53,14 +58,41 @@ def entry(message: object, pid: str = "77") -> str:
     return json.dumps({"__REALTIME_TIMESTAMP": "1795165200000000", "MESSAGE": message, "_PID": pid, **unit})
 
 
-def test_the_service_managers_own_words_are_shown_and_nobody_elses() -> None:
-    failed = "membox.service: Failed with result 'exit-code'."
-    lines = [entry(failed, pid="1"), entry(failed), entry([104, 105]), "no JSON", entry("OSError: hunter2")]
+ALL = "but for its end"
+FAILED = "membox.service: Failed with result 'exit-code'"
+
+
+def test_what_the_service_manager_says_is_shown_from_nobody_else() -> None:
+    lines = [entry(f"{FAILED}.", pid="1"), entry(f"{FAILED}."), entry([104, 105]), "no JSON", entry("OSError: hunter2")]
     assert shown_entries(lines) == [
-        f"1795165200 membox.service systemd: {failed}",
+        f"1795165200 membox.service systemd: {FAILED}",
         "(2 left out)",
         "1795165200 membox.service OSError",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("Starting membox.service - hunter2...", "Starting membox.service"),
+        ("Started membox.service - hunter2.", "Started membox.service"),
+        ("Stopped membox-agent.service - hunter2.", "Stopped membox-agent.service"),
+        ("Finished membox-drill.service - hunter2.", "Finished membox-drill.service"),
+        ("Failed to start membox.service - hunter2.", "Failed to start membox.service"),
+        ("a.service: Main process exited, code=exited, status=1/FAILURE", ALL),
+        ("a.service: Scheduled restart job, restart counter is at 12.", ALL),
+        ("a.service: State 'stop-sigterm' timed out. Killing.", ALL),
+        ("a.service: Watchdog timeout (limit 1min)!", ALL),
+        ("a.service: Failed at step EXEC spawning /opt/hunter2: Nothing", "a.service: Failed at step EXEC spawning"),
+    ],
+)
+def test_the_service_managers_lines_are_shown_without_descriptions_and_paths(line: str, shown: str) -> None:
+    (told,) = shown_entries([entry(line, pid="1")])
+    assert told == f"1795165200 membox.service systemd: {line.rstrip('.!') if shown is ALL else shown}"
+
+
+def test_other_words_of_the_service_manager_are_left_out() -> None:
+    assert shown_entries([entry("Started hunter2.", pid="1"), entry("a.service: hunter2", pid="1")]) == ["(2 left out)"]
 
 
 @pytest.mark.parametrize(
