@@ -263,7 +263,7 @@ class Load:
 
 
 @pytest.fixture
-def load() -> Callable[[Boxed], Any]:
+def load() -> Callable[..., Any]:
     """Sends notes while the block runs."""
 
     @contextmanager

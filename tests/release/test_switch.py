@@ -38,7 +38,7 @@ def test_the_first_release_is_taken_into_use_like_any_other(boxed: Boxed) -> Non
 
 @pytest.mark.parametrize("migrates", [True, False], ids=["new schema", "same schema"])
 def test_a_switch_under_load_loses_and_doubles_nothing(
-    running: Boxed, load: Callable[[Boxed], Any], migrates: bool
+    running: Boxed, load: Callable[..., Any], migrates: bool
 ) -> None:
     running.add("2.0.0", migrates=migrates)
     with load(running) as sending:
@@ -56,7 +56,7 @@ def test_a_switch_under_load_loses_and_doubles_nothing(
 
 @pytest.mark.parametrize("fault", ["silent", "ill", "impostor", "broken migration", "damaging"])
 def test_a_bad_release_gives_way_to_the_one_before_under_load(
-    running: Boxed, load: Callable[[Boxed], Any], fault: str
+    running: Boxed, load: Callable[..., Any], fault: str
 ) -> None:
     running.add("2.0.0", migrates=True, fault=fault)
     with load(running) as sending:

@@ -1,0 +1,204 @@
+"""The power goes at any step of a switch: afterwards the box runs, one release or the other, and nothing is lost."""
+
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance import hold
+from appliance.release import database
+
+Boxed = Any
+
+# Counts what a switch does, and ends the process in front of the thing of that number, as a power cut would.
+CUT = """
+import os, signal
+from appliance.release import Inside, Releases, Unit, record
+left = {number}
+def cut(real):
+    def counted(*args, **more):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **more)
+    return counted
+for place, names in ((Inside, ["run"]), (Releases, ["activate", "remember", "prune"]), (Unit, ["_do"]),
+                     (record, ["save", "remove"])):
+    for name in names:
+        setattr(place, name, cut(getattr(place, name)))
+"""
+STEPS = 40  # more than there are
+
+
+def after_a_cut(boxed: Boxed) -> None:
+    """The power comes back: first `recover`, then the service."""
+    boxed.power_cut()
+    if (boxed.root / "switch.json").exists():
+        done = boxed.recover()
+        assert done.returncode == 0, done.stderr
+    boxed.start()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("fault", "first"), [("", 1), ("ill", 16)], ids=["going on", "going back"])
+def test_whatever_was_acknowledged_outlives_a_power_cut_at_any_step(
+    running: Boxed, load: Callable[..., Any], fault: str, first: int
+) -> None:
+    running.add("2.0.0", migrates=True, fault=fault)
+    seen = []
+    with load(running, clients=2) as sending:
+        for number in range(first, STEPS):
+            done = running.switch("2.0.0", "--wait", "1" if fault else "20", code=CUT.format(number=number))
+            if done.returncode >= 0:
+                break
+            after_a_cut(running)
+            seen.append(running.version())
+            assert running.current() == seen[-1]
+            assert running.leftovers() == []
+            before = len(sending.accepted)
+            while len(sending.accepted) < before + 3:
+                pass
+            if seen[-1] == "2.0.0":
+                break
+    assert sending.wrong() == {}
+    assert len(seen) > 8, "so many steps there are, at least"
+    assert set(seen[:-1]) == {"1.0.0"}
+    assert seen[-1] == ("1.0.0" if fault else "2.0.0")
+
+
+def test_a_new_release_that_has_taken_writes_stays_when_the_hold_ran_out(running: Boxed) -> None:
+    """The switcher dies while writes are held; they are let in by time; nobody may go back behind them."""
+    running.add("2.0.0", migrates=True)
+    short = "from appliance.release import switch\nswitch.HOLD_SECONDS = 12.0\n"
+    die = "Switcher._wait_until_well = lambda *_: __import__('os').kill(__import__('os').getpid(), 9)"
+    done = running.switch("2.0.0", code=f"{short}from appliance.release import Switcher\n{die}")
+    assert done.returncode == -9
+    assert running.version() == "2.0.0"
+    while running.note("by time") != 200:
+        threading.Event().wait(0.2)
+    after_a_cut(running)
+    assert (running.version(), running.current()) == ("2.0.0", "2.0.0")
+    assert running.journal().count("by time") == 1
+    assert running.leftovers() == []
+
+
+def test_a_hold_that_ran_out_before_the_swap_ends_the_switch(running: Boxed, load: Callable[..., Any]) -> None:
+    """A copy that took longer than the hold lacks what was written since: it is not used."""
+    running.add("2.0.0", migrates=True)
+    late = (
+        "import time\n"
+        "from appliance.release import Inside, switch\n"
+        "switch.HOLD_SECONDS = 2.0\n"
+        "real = Inside.run\n"
+        "def run(self, step, **options):\n"
+        "    answer = real(self, step, **options)\n"
+        "    if step == 'prepare': time.sleep(6)\n"
+        "    return answer\n"
+        "Inside.run = run"
+    )
+    with load(running, clients=1) as sending:
+        done = running.switch("2.0.0", code=late)
+    assert "take writes again" in done.stderr
+    assert "The box is back on 1.0.0" in done.stderr
+    assert sending.wrong() == {}
+    assert running.leftovers() == []
+
+
+class PowerCutError(Exception):
+    pass
+
+
+@pytest.fixture
+def home(tmp_path: Path, empty_database: Path) -> Path:
+    """A held home whose database, and the copy that is to follow it, can be told apart by their content."""
+    home = tmp_path / "home"
+    (home / "run").mkdir(parents=True)
+    shutil.copy(empty_database, home / "membox.db")
+    mark(home / "membox.db", "before")
+    return home
+
+
+def mark(path: Path, word: str) -> None:
+    conn = sqlite3.connect(path)
+    conn.execute("INSERT OR REPLACE INTO box_state(key, value) VALUES ('mark', ?)", (word,))
+    conn.commit()
+    conn.close()
+
+
+def marked(path: Path) -> str:
+    conn = sqlite3.connect(path)
+    try:
+        return str(conn.execute("SELECT value FROM box_state WHERE key = 'mark'").fetchone()[0])
+    finally:
+        conn.close()
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes the file operation of a number, counted from now, the first that is not done."""
+
+    def at(number: int) -> None:
+        left = iter(range(number))
+
+        def counted(real: Any) -> Any:
+            def work(*args: Any, **more: Any) -> Any:
+                if next(left, None) is None:
+                    raise PowerCutError
+                return real(*args, **more)
+
+            return work
+
+        monkeypatch.undo()
+        for name in ("replace", "unlink", "hardlink_to"):
+            monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
+
+    return at
+
+
+def test_the_database_of_before_comes_back_from_any_file_operation(
+    home: Path, empty_database: Path, cut: Callable[[int], None]
+) -> None:
+    """Both the swap and the way back are cut off everywhere; then the way back is gone to its end."""
+    path, following = home / "membox.db", home / "membox.db.next"
+    swaps = 0
+    for number in range(160):
+        cut(10**9)
+        held = hold.hold(home, "test", 60)
+        shutil.copy(empty_database, following)
+        mark(following, "after")
+        try:
+            cut(number % 8)
+            database.swap(home, path, held.until)
+            swaps += 1
+            cut(number // 8)
+            database.go_back(home, path, was_made=False)
+        except PowerCutError:
+            pass
+        cut(10**9)
+        assert marked(path) in ("before", "after")
+        assert database.go_back(home, path, was_made=False)
+        assert marked(path) == "before"
+        assert [each.name for each in home.glob("membox.db?*")] == []
+    assert swaps > 10
+
+
+def test_a_log_of_the_new_database_never_meets_the_old_one(home: Path) -> None:
+    path = home / "membox.db"
+    held = hold.hold(home, "test", 60)
+    database.prepare(path)
+    database.swap(home, path, held.until)
+    killed = sqlite3.connect(path)
+    killed.execute("PRAGMA wal_autocheckpoint = 0")
+    killed.execute("INSERT INTO box_state(key, value) VALUES ('of the new', '1')")
+    killed.commit()
+    log = path.with_name("membox.db-wal").read_bytes()
+    killed.close()
+    path.with_name("membox.db-wal").write_bytes(log)
+    assert database.go_back(home, path, was_made=False)
+    assert not path.with_name("membox.db-wal").exists()
+    assert marked(path) == "before"
