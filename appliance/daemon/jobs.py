@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from appliance import cadence
 from appliance.backup.drill import Drill
 from appliance.cadence import Cadence
+from appliance.daemon import disk_trend
 from appliance.daemon.proving import prove
 from appliance.daemon.runs import OK, Runs
 
@@ -74,8 +75,12 @@ def _can_drill(box: "Box") -> bool:
 
 
 def upkeep_of(box: "Box") -> list[Upkeep]:
-    """The upkeep of `box`: hand edits within seconds, and what has expired."""
-    return [Upkeep("notice", 2, box.notebook.notice), Upkeep("purge", 3600, lambda: purge(box))]
+    """The upkeep of `box`: hand edits within seconds, what has expired, and how its disk fills."""
+    return [
+        Upkeep("notice", 2, box.notebook.notice),
+        Upkeep("purge", 3600, lambda: purge(box)),
+        Upkeep("disk", 3600, lambda: disk_trend.note(box.home, box.clock())),
+    ]
 
 
 def purge(box: "Box") -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from appliance import __version__, hold
-from appliance.daemon import health
+from appliance.daemon import disk_trend, health
 from appliance.daemon.findings import Finding, Severity
 from appliance.machine import Machine
 from appliance.provision import managed
@@ -193,6 +193,36 @@ def test_compressed_swap_that_was_set_up_and_is_not_used_is_found(box: Tools) ->
     assert "zram" in box.fault("memory").sentence
     box.write("/proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n/dev/zram0  partition\t2026268\t0\t100\n")
     assert box.is_well("memory")
+
+
+def noted(box: Tools, *free: int) -> None:
+    """Note free space on consecutive days."""
+    days = {f"2026-11-{day:02}": count for day, count in enumerate(free, 1)}
+    (box.machine.home / "run" / "disk.json").write_text(json.dumps(days))
+
+
+def test_a_disk_that_fills_is_told_in_time(box: Tools) -> None:
+    assert box.is_well("disk")
+    noted(box, 900, 800, 700, 600, 500, 400, 300)
+    assert box.is_well("disk")  # less than a week
+    noted(box, 900, 800, 700, 600, 500, 400, 300, 200)
+    (now, soon) = box.found("disk")
+    assert (now.severity, soon.severity) == (OK, WARN)
+    assert "full in 2 days" in soon.sentence
+    noted(box, 900, 910, 900, 910, 900, 910, 900, 890)
+    assert box.is_well("disk")
+    (box.machine.home / "run" / "disk.json").write_text("[1]")
+    assert box.is_well("disk")
+
+
+def test_free_space_is_noted_once_a_day_for_a_fortnight(box: Tools) -> None:
+    noted(box, *[1] * 20)
+    disk_trend.note(box.machine.home, datetime(2026, 11, 20, tzinfo=UTC))
+    file = box.machine.home / "run" / "disk.json"
+    assert len(json.loads(file.read_text())) == 20  # today's was there
+    disk_trend.note(box.machine.home, datetime(2026, 11, 21, tzinfo=UTC))
+    kept = json.loads(file.read_text())
+    assert (len(kept), min(kept), kept["2026-11-21"] > 1) == (15, "2026-11-07", True)
 
 
 def test_a_clock_that_nobody_sets_is_found(box: Tools) -> None:
