@@ -15,7 +15,7 @@ from appliance.box import Box
 from appliance.config import load_config
 from appliance.principal import Role
 from appliance.web.app import make_app
-from appliance.web.endpoint import Door
+from appliance.web.endpoint import SOCKET, Door
 
 pytestmark = pytest.mark.usefixtures("no_faults")
 
@@ -279,9 +279,12 @@ class TestWrongKeys:
 
 class TestModes:
     @pytest.fixture
-    def unlocked(self, box: Box, door_of: Callable[[Any], Any]) -> Any:
+    def box_without_lock(self, box: Box) -> Any:
         fields = {name: getattr(box, name) for name in ("home", "config", "clock", "database", "memory", "notebook")}
-        box_without_lock: Any = SimpleNamespace(**fields, access=Access(box.database, box.clock, mode="disabled"))
+        return SimpleNamespace(**fields, access=Access(box.database, box.clock, mode="disabled"))
+
+    @pytest.fixture
+    def unlocked(self, box_without_lock: Any, door_of: Callable[[Any], Any]) -> Any:
         return door_of(make_app(box_without_lock))
 
     def test_without_auth_the_caller_is_whom_it_names(self, unlocked: Any) -> None:
@@ -295,6 +298,13 @@ class TestModes:
         reply = unlocked("POST", "/note", {"text": "x"}, {"Origin": "http://evil.example"})
         assert (reply.status, reply.json) == (403, {"error": "origin_not_allowed"})
         assert unlocked("GET", "/v1/keys", headers={"Host": "evil.example"}).detail == "host_not_allowed"
+
+    def test_without_auth_the_boxs_own_socket_still_wants_a_key(
+        self, box_without_lock: Any, door_of: Callable[[Any], Any]
+    ) -> None:
+        at_socket = door_of(make_app(box_without_lock, Door(SOCKET)))
+        for path in ("/v1/secrets", "/v1/keys"):
+            assert at_socket("GET", path).detail == "missing_api_key"
 
     def test_the_owners_command_line_needs_no_key(self, ask_at: Callable[[str], Any]) -> None:
         assert ask_at("local")("GET", WHOAMI).json == OWNER
