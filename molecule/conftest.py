@@ -55,7 +55,7 @@ class Machine:
     def tries(self, command: str, stdin: str = "", user: str = "root") -> subprocess.CompletedProcess[str]:
         """Run a shell command there over SSH."""
         if user != "root":
-            command = f"runuser --login {user} --command {shlex.quote(command)}"
+            command = f"cd / && runuser --user {user} -- sh -c {shlex.quote(command)}"
         return subprocess.run([*SSH, self.name, command], input=stdin, capture_output=True, text=True, timeout=300)
 
     def run(self, command: str, stdin: str = "", user: str = "root") -> str:
@@ -80,6 +80,15 @@ class Machine:
                 yield port
             finally:
                 forwarding.terminate()
+
+    @contextmanager
+    def running(self, command: str) -> Iterator[None]:
+        """A command that runs there until the block ends."""
+        with subprocess.Popen([*SSH, "-tt", self.name, command], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+            try:
+                yield
+            finally:
+                run.terminate()
 
     @contextmanager
     def client(self, key: str = "", to: str = "127.0.0.1:8080") -> Iterator[httpx.Client]:
@@ -114,8 +123,6 @@ class Machine:
         subprocess.run(
             ["sh", "-ec", START_IN_OWN_CGROUP, cgroup, self.container], capture_output=True, check=True, timeout=60
         )
-        wait = ["podman", "exec", self.container, "timeout", "90", "systemctl", "is-system-running", "--wait"]
-        state = subprocess.run(wait, capture_output=True, text=True).stdout.strip()
         address = subprocess.run(
             ["podman", "exec", self.container, "hostname", "-I"], capture_output=True, text=True, check=True
         ).stdout.split()[0]
@@ -123,7 +130,13 @@ class Machine:
         (RUN / "ssh_config").write_text(
             re.sub(rf"(?<=^Host {self.name}\n  HostName ).*", address, config, flags=re.MULTILINE)
         )
-        assert state == "running", f"{self.name} is {state} after its start:\n{self.run('systemctl --failed')}"
+        until(self._has_started, f"{self.name} has started", 90)
+
+
+    def _has_started(self) -> bool:
+        state = self.tries("systemctl is-system-running").stdout.strip()
+        assert state != "degraded", self.run("systemctl --failed --no-pager; journalctl --priority=err --boot --no-pager")
+        return state == "running"
 
 
 @dataclass(frozen=True)
@@ -174,6 +187,11 @@ def machine() -> type[Machine]:
 @pytest.fixture(scope="session")
 def box() -> Machine:
     return Machine("box")
+
+
+@pytest.fixture(name="until", scope="session")
+def wait_until() -> Callable[..., Any]:
+    return until
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""What a new box is good for, asked from outside: by phones, programs, browsers and agents."""
+
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+def test_a_note_from_a_phone_is_recalled_a_moment_later_with_file_and_line(box: Any) -> None:
+    word = f"phone{secrets.token_hex(4)}"
+    with box.client(box.new_key(word, "capture")) as phone:
+        answer = phone.post("/note", json={"text": f"The {word} key hangs behind the door"})
+    assert (answer.status_code, answer.json()["ok"]) == (200, True), answer.text
+    where = re.fullmatch(r"notebook:(\S+)#L(\d+)-L(\d+)", box.recalls(word)[0]["source_ref"])
+    assert where
+    file, first, last = where.groups()
+    assert word in box.run(f"sed -n {first},{last}p /var/lib/membox/notebook/{file}")
+
+
+def test_what_one_agent_remembers_another_recalls(box: Any) -> None:
+    word = f"deploy{secrets.token_hex(4)}"
+    with box.client(box.new_key(f"{word}-one", "writer")) as one:
+        asked = {"tenant_id": "home", "agent_id": f"{word}-one", "scope": "team"}
+        items = [{"type": "policy", "text": f"Never {word} on Fridays"}]
+        stored = one.post("/v0/memory/remember", json={**asked, "items": items})
+    assert stored.status_code == 200, stored.text
+    with box.client(box.new_key(f"{word}-other", "reader")) as other:
+        asked = {"tenant_id": "home", "agent_id": f"{word}-other", "scope": "team", "query": f"may we {word} on Fridays"}
+        found = other.post("/v0/memory/recall", json=asked).json()["items"]
+    assert stored.json()["memory_ids"][0] in [each["memory_id"] for each in found]
+
+
+def test_a_key_may_do_what_it_is_for_and_nothing_more_and_none_does_nothing(box: Any) -> None:
+    with box.client(box.new_key("only-notes", "capture")) as phone:
+        assert phone.get("/v1/notebook/documents").status_code == 403
+    with box.client() as stranger:
+        assert stranger.post("/note", json={"text": "let me in"}).status_code == 401
+        assert stranger.get("/v1/keys").status_code == 401
+
+
+def test_a_link_signs_a_browser_in_as_the_owner_once(box: Any, chromium: str) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    link = box.json("membox login-link")["url_path"]
+    with playwright.sync_playwright() as driver, box.tunnel() as port:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(base_url=f"http://127.0.0.1:{port}")
+        page.goto(link)
+        page.wait_for_url("**/")
+        whoami = page.request.get("/v1/whoami").json()
+        again = browser.new_page(base_url=f"http://127.0.0.1:{port}")
+        again.goto(link)
+        again.get_by_text("This link no longer works").wait_for()
+        browser.close()
+    assert whoami["owner"] is True
+
+
+def test_a_file_is_edited_from_elsewhere_and_an_edit_by_hand_is_taken_in(box: Any, until: Callable[..., Any]) -> None:
+    word = f"hazel{secrets.token_hex(4)}"
+    path = f"projects/{word}.md"
+    with box.client(box.new_key(f"{word}-editor", "admin")) as editor:
+        text = f"# Garden\n\nThe {word} is cut in February.\n"
+        saved = editor.put("/v1/notebook/document", json={"path": path, "text": text, "base_version": 0})
+        assert saved.status_code == 200, saved.text
+        assert box.run(f"cat /var/lib/membox/notebook/{path}") == text
+        box.run(f"sed -i s/February/March/ /var/lib/membox/notebook/{path}", user="membox")
+        until(lambda: "March" in editor.get("/v1/notebook/document", params={"path": path}).json()["text"], "it is seen")
+        history = editor.get("/v1/notebook/history", params={"path": path}).json()["versions"]
+    assert len(history) == 2
+    assert "March" in box.recalls(f"when is the {word} cut")[0]["text"]
+
+
+def test_what_the_agent_user_may_reach(box: Any) -> None:
+    """The socket with its own key; not the home, not the owner's key, and nothing through sudo."""
+    box.run("membox note 'The agent was here'", user="agent")
+    assert "The agent was here" in box.run("membox recall 'agent was here'", user="agent")
+    for command in ("cat /var/lib/membox/run/owner.key", "ls /var/lib/membox", "membox key list", "sudo -n true"):
+        refused = box.tries(command, user="agent")
+        assert refused.returncode != 0, (command, refused.stdout)
+
+
+def test_the_mirror_is_made_and_verified(box: Any) -> None:
+    box.run("membox backup now")
+    assert box.json("membox backup list")
+    box.run("membox backup verify")
+
+
+def test_nothing_but_ssh_listens_on_the_network(box: Any) -> None:
+    listening = {line.split()[4] for line in box.run("ss --no-header --listening --numeric --tcp --udp").splitlines()}
+    public = {each for each in listening if not each.startswith(("127.", "[::1]"))}
+    assert {each.rpartition(":")[2] for each in public} == {"22"}, listening
+
+
+def test_the_firewall_lets_nothing_in_but_ssh(box: Any, machine: Callable[[str], Any]) -> None:
+    knock = "timeout 3 bash -c '</dev/tcp/box/{}'"
+    blank = machine("blank")
+    with box.running("python3 -m http.server 8099 --bind 0.0.0.0"):
+        box.run("timeout 20 bash -c 'until (</dev/tcp/127.0.0.1/8099) 2>/dev/null; do sleep 0.2; done'")
+        assert blank.tries(knock.format(8099)).returncode != 0
+    assert blank.tries(knock.format(22)).returncode == 0
