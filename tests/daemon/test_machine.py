@@ -1,7 +1,9 @@
 """Each check of the machine finds what it is for, in files and tools that say what the real ones say."""
 
 import json
+import os
 import shlex
+import shutil
 import socket
 import ssl
 import threading
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -195,6 +198,20 @@ def test_compressed_swap_that_was_set_up_and_is_not_used_is_found(box: Tools) ->
     assert box.is_well("memory")
 
 
+@pytest.mark.parametrize(
+    ("free", "flags", "severity"), [(5e9, 0, OK), (5e8, 0, WARN), (5e7, 0, ERROR), (5e9, 1, ERROR)]
+)
+def test_a_full_or_read_only_disk_is_found(
+    box: Tools, monkeypatch: pytest.MonkeyPatch, free: float, flags: int, severity: Severity
+) -> None:
+    real = os.statvfs(box.machine.home)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(total=8e9, used=8e9 - free, free=free))
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_flag=real.f_flag & ~os.ST_RDONLY | flags))
+    (finding,) = box.found("disk")
+    assert (finding.severity, bool(finding.remedy)) == (severity, severity is not OK)
+    assert ("read-only" in finding.sentence) is bool(flags)
+
+
 def noted(box: Tools, *free: int) -> None:
     """Note free space on consecutive days."""
     days = {f"2026-11-{day:02}": count for day, count in enumerate(free, 1)}
@@ -287,6 +304,8 @@ def test_files_changed_by_hand_are_named(box: Tools) -> None:
     assert "provision --local" in finding.remedy
     box.machine.path("/etc/systemd/system/membox.service").unlink()
     assert [found.sentence.split()[0] for found in box.found("managed_files")] == ["Changed", "Removed"]
+    box.machine.path("/etc/systemd/system/membox.service").symlink_to("membox.service")  # leads to itself: unreadable
+    assert "nftables.conf" in box.fault("managed_files").sentence
     box.write("/etc/membox/managed.json", "[]")
     assert "cannot be read" in box.fault("managed_files").sentence
 
