@@ -23,7 +23,7 @@ STATES = {
 _MARKS = {"ok": ("✓", "ok", "green"), "warn": ("!", "!", "yellow"), "error": ("✗", "x", "red")}
 # What a person looks for together; a check that is not named here is one of the memory box.
 _GROUPS = {
-    "Copies": ("mirror", "snapshots", "snapshot", "drill", "recovery_key"),
+    "Copies": ("mirror", "snapshots", "drill", "recovery_key"),
     "Machine": ("units", "disk", "memory", "clock", "temperature", "updates", "releases", "managed_files"),
     "Tailnet": ("tailnet", "certificates"),
 }
