@@ -40,7 +40,7 @@ check: $(DEV) ## Check style, types, YAML and shell scripts
 	$(BIN)/mypy appliance tests
 	$(BIN)/yamllint --strict .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
-	$(BIN)/shellcheck $$(grep -rlIE '^#!/(usr/)?bin/(env )?(ba)?sh' .ci appliance tests)
+	$(BIN)/shellcheck $$(grep -rlIE '^#!/(usr/)?bin/(env )?(ba)?sh' .ci appliance cloud-init roles/*/files tests)
 
 .PHONY: format
 format: $(DEV) ## Put the code into the agreed form
