@@ -194,6 +194,26 @@ def test_what_was_accepted_is_done_when_the_hold_stands(box: Box) -> None:
         writer.join(30)
 
 
+def test_a_write_under_way_is_waited_for(box: Box) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(_conn: object) -> bool:
+        started.set()
+        return go_on.wait(OPENS)
+
+    writer = threading.Thread(target=box.database.write, args=(slow,))
+    holder = threading.Thread(target=box.hold, args=(WHY, 60))
+    writer.start()
+    assert started.wait(OPENS)
+    holder.start()
+    holder.join(0.3)
+    assert holder.is_alive()
+    go_on.set()
+    holder.join(OPENS)
+    assert not holder.is_alive()
+    writer.join(OPENS)
+
+
 def test_a_start_under_hold_leaves_files_alone_and_settles_them_afterwards(
     box: Box, open_home: Callable[[], Box], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,19 +246,35 @@ def test_an_older_schema_is_not_migrated_under_hold(tmp_path: Path) -> None:
     assert not (home / "membox.db").exists()
 
 
-def test_the_schedule_waits_and_then_catches_up(box: Box) -> None:
-    ran, kept = threading.Event(), threading.Event()
+def test_a_job_that_falls_due_under_hold_is_run_afterwards(box: Box) -> None:
+    ran = threading.Event()
+    schedule = Schedule(box, [every_minute(ran)], [])
+    schedule.prepare()
+    box.hold(WHY, 60)
+    schedule.beat()
+    schedule.settle()
+    assert not ran.is_set()
+    hold.release(box.home)
+    schedule.beat()
+    schedule.settle()
+    assert ran.is_set()
+    schedule.stop()
 
+
+def every_minute(ran: threading.Event) -> Job:
     def run() -> str:
         ran.set()
         return "done"
 
-    job = Job("job", "* * * * *", cadence.parse("* * * * *", "UTC"), run)
+    return Job("job", "* * * * *", cadence.parse("* * * * *", "UTC"), run)
+
+
+def test_a_schedule_that_starts_under_hold_waits_with_everything(box: Box) -> None:
+    ran, kept = threading.Event(), threading.Event()
     box.hold(WHY, 60)
-    schedule = Schedule(box, [job], [Upkeep("quiet", 1, kept.set)], lambda _stopping: None)
+    schedule = Schedule(box, [every_minute(ran)], [Upkeep("quiet", 1, kept.set)], lambda _stopping: None)
     schedule.start()
     try:
-        schedule.prepare()
         assert not ran.wait(1.5)
         assert not kept.is_set()
         hold.release(box.home)

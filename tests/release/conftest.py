@@ -256,6 +256,13 @@ class Load:
             self.refused[status] += 1
         return status == 200
 
+    def go_on(self, count: int = 10) -> None:
+        """Wait until so many more were accepted."""
+        enough, deadline = len(self.accepted) + count, time.monotonic() + PATIENCE
+        while len(self.accepted) < enough:
+            assert time.monotonic() < deadline, self.refused
+            time.sleep(0.02)
+
     def wrong(self) -> dict[str, int]:
         """Accepted notes that are not in the journal exactly once."""
         counts = Counter(self.boxed.journal().split())

@@ -60,13 +60,11 @@ def test_whatever_was_acknowledged_outlives_a_power_cut_at_any_step(
             seen.append(running.version())
             assert running.current() == seen[-1]
             assert running.leftovers() == []
-            before = len(sending.accepted)
-            while len(sending.accepted) < before + 3:
-                pass
+            sending.go_on(3)
             if seen[-1] == "2.0.0":
                 break
     assert sending.wrong() == {}
-    assert len(seen) > 8, "so many steps there are, at least"
+    assert len(seen) > 5, "so many steps there are, at least"
     assert set(seen[:-1]) == {"1.0.0"}
     assert seen[-1] == ("1.0.0" if fault else "2.0.0")
 
