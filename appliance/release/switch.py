@@ -76,7 +76,14 @@ class Switcher:
                     with _uninterrupted():
                         raise self._gone_back(begun, _why(failure)) from failure
             with _uninterrupted():
-                self._finish(begun)
+                try:
+                    self._finish(begun)
+                except (MemboxError, OSError) as fault:
+                    raise UnavailableError(
+                        "switch_stuck",
+                        f"{version} is in use and well, but not all is tidied up: {_why(fault)} See to that, then run "
+                        "`membox release recover`.",
+                    ) from fault
             return True
 
     def recover(self) -> bool:
@@ -111,9 +118,14 @@ class Switcher:
         self._say(f"Switching from {begun.old or 'no release'} to {begun.new}.")
         until = self._hold(begun.new)
         if must_migrate:
-            self._say("Writes are held; copying the database and bringing the copy to the new schema.")
+            what = (
+                "copying the database and bringing the copy to the new schema"
+                if begun.had_database
+                else "making a database"
+            )
+            self._say(f"Writes are held; {what}.")
             schema = self._inside.run("prepare")["schema"]
-            self._say(f"The copy has schema {schema} and is sound.")
+            self._say(f"The new database has schema {schema} and is sound.")
         self._say(f"Stopping {self._unit.name}.")
         self._unit.stop()
         self._inside.run("swap", until=until)
