@@ -1,8 +1,9 @@
 """The files that the roles wrote, and whether somebody changed them since.
 
 `python -m appliance.provision.managed PATH…` is the last step of the playbook: it records, in /etc/membox/managed.json,
-the SHA-256 of each file as ``{path: digest}``, and prints ``changed`` or ``same``. Files with secrets do not belong
-there: everybody may read the manifest, so that the daemon can.
+the SHA-256 of each file as ``{path: digest}``, and prints ``changed`` or ``same``; with ``--also`` before the paths,
+what else is listed stays. Files with secrets do not belong there: everybody may read the manifest, so that the daemon
+can.
 """
 
 import hashlib
@@ -17,10 +18,15 @@ from appliance.machine import Machine
 MANIFEST = "/etc/membox/managed.json"
 
 
-def record(machine: Machine, paths: Iterable[str]) -> bool:
-    """Make the manifest list exactly those of `paths` that exist, as they are now; whether that changed it."""
-    found = {path: digest for path in sorted(set(paths)) if (digest := _digest(machine.path(path)))}
-    text = json.dumps(found, indent=1) + "\n"
+def record(machine: Machine, paths: Iterable[str], also: bool = False) -> bool:
+    """Make the manifest list those of `paths` that exist, as they are now; whether that changed it.
+
+    With `also` the others that are listed stay as they are, otherwise they go.
+    """
+    ours = set(paths)
+    found = {path: digest for path in ours if (digest := _digest(machine.path(path)))}
+    kept = {path: digest for path, digest in _listed(machine).items() if path not in ours} if also else {}
+    text = json.dumps(kept | found, indent=1, sort_keys=True) + "\n"
     file = machine.path(MANIFEST)
     if file.is_file() and file.read_text("utf-8") == text:
         return False
@@ -34,12 +40,16 @@ def changed_by_hand(machine: Machine) -> dict[str, str]:
 
     A file that we may not read is passed over. Raises ValueError when the manifest is damaged.
     """
+    states = {path: _state(machine.path(path), digest) for path, digest in _listed(machine).items()}
+    return {path: state for path, state in states.items() if state}
+
+
+def _listed(machine: Machine) -> dict[str, str]:
     text = machine.read(MANIFEST)
     listed = json.loads(text) if text else {}
     if not isinstance(listed, dict):
         raise ValueError("not a table of files")
-    states = {path: _state(machine.path(path), digest) for path, digest in listed.items()}
-    return {path: state for path, state in states.items() if state}
+    return listed
 
 
 def _state(file: Path, digest: str) -> str:
@@ -59,4 +69,5 @@ def _digest(file: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("changed\n" if record(Machine(), sys.argv[1:]) else "same\n")
+    _also = sys.argv[1:2] == ["--also"]
+    sys.stdout.write("changed\n" if record(Machine(), sys.argv[1 + _also :], _also) else "same\n")

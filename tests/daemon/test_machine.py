@@ -288,6 +288,17 @@ def test_releases_are_whole_and_the_installed_one_runs(box: Tools) -> None:
     assert box.fault("releases").severity is ERROR
 
 
+def test_an_upgrade_accepts_no_change_by_hand_to_the_files_of_others(box: Tools) -> None:
+    box.write("/etc/nftables.conf", "table inet membox {}\n")
+    box.write("/etc/systemd/system/membox.service", "[Service]\n")
+    box.machine.path("/etc/membox").mkdir()
+    managed.record(box.machine, ["/etc/nftables.conf", "/etc/systemd/system/membox.service"])
+    box.write("/etc/nftables.conf", "flush ruleset\n")
+    box.write("/etc/systemd/system/membox.service", "[Service]\nType=notify\n")
+    assert managed.record(box.machine, ["/etc/systemd/system/membox.service"], also=True) is True
+    assert managed.changed_by_hand(box.machine) == {"/etc/nftables.conf": "changed"}
+
+
 def test_files_changed_by_hand_are_named(box: Tools) -> None:
     assert box.found("managed_files") == []
     box.write("/etc/nftables.conf", "table inet membox {}\n")
