@@ -61,12 +61,14 @@ def drill(caller: Caller, as_json: bool) -> None:
     It is restored to a temporary home, opened and asked. Without snapshots, the mirror is drilled. The result stands in `membox status`; exit code 1 when it failed.
     """
     from appliance.backup.drill import Drill
+    from appliance.backup.snapshots import required
     from appliance.clock import system_clock
     from appliance.daemon.proving import prove
 
     settings = settings_here(caller)
     drilling = Drill(caller.home, prove, system_clock)
     if settings.backups.snapshot_repository or settings.mirror_path is None:
+        required(settings.backups)
         with caller.box() as box:
             restic = _restic(caller, box, _required_key(box), cached=False)
         with progress("Fetching") as tell:
