@@ -5,9 +5,12 @@ Nothing here fails because a tool is missing, slow or refuses: whoever asks gets
 
 import os
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import override
 
 from appliance.home import default_home
 
@@ -26,6 +29,7 @@ UNITS = (
 UNITS_AT_TIMES = ("membox-recover.service", "membox-snapshot.service", "membox-drill.service")
 UNITS_OF_OTHERS = ("tailscaled.service",)
 _PATIENCE_SECONDS = 10.0
+_LASTING_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,30 @@ class Machine:
         except (OSError, subprocess.TimeoutExpired):
             return None
         return Said(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedMachine(Machine):
+    """The machine, looked at again and again: what a program said counts for `lasting` seconds, files are read anew.
+
+    For the daemon, whose status every open page asks for: however many ask at once, one program is started.
+    """
+
+    lasting: float = _LASTING_SECONDS
+    _said: dict[tuple[str, ...], tuple[float, Said | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+
+    @override
+    def ask(self, *command: str, seconds: float = _PATIENCE_SECONDS) -> Said | None:
+        """What a program says, or has said a moment ago; also that it gave no answer (see `Machine.ask`)."""
+        with self._asking:
+            until, said = self._said.get(command, (0.0, None))
+            if time.monotonic() >= until:
+                said = Machine.ask(self, *command, seconds=seconds)  # a class with slots has no bare super()
+                self._said[command] = (time.monotonic() + self.lasting, said)
+            return said
 
 
 def _environment() -> dict[str, str]:

@@ -5,7 +5,8 @@ import logging
 import pkgutil
 import shutil
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from appliance.clock import iso, to_ms
 from appliance.daemon import checks
 from appliance.daemon.findings import Check, Finding, MachineCheck, Severity, error
 from appliance.daemon.schedule import overview
-from appliance.machine import Machine
+from appliance.machine import Machine, WatchedMachine
 
 if TYPE_CHECKING:
     from appliance.box import Box
@@ -42,8 +43,11 @@ def _modules() -> dict[str, ModuleType]:
 
 
 def findings(box: "Box", deep: bool = False, machine: Machine | None = None) -> list[Finding]:
-    """What every check says, worst first; `deep` for a full integrity check and a look at the mirror's disk."""
-    machine = machine or Machine(home=box.home)
+    """What every check says, worst first; `deep` for a full integrity check and a look at the mirror's disk.
+
+    What the machine's own tools say may be half a minute old, unless `deep` asks them anew.
+    """
+    machine = machine or (Machine(home=box.home) if deep else _watched(box.home))
     return worst_first([*_box_findings(box, deep), *machine_findings(machine, deep)])
 
 
@@ -51,6 +55,11 @@ def machine_findings(machine: Machine, deep: bool = False) -> list[Finding]:
     """What the checks of the machine say, which need no open box."""
     looks = machine_checks().items()
     return [finding for name, check in looks for finding in _asked(name, partial(check, machine, deep))]
+
+
+@lru_cache(8)
+def _watched(home: Path) -> Machine:
+    return WatchedMachine(home=home)
 
 
 def worst_first(found: Iterable[Finding]) -> list[Finding]:

@@ -205,6 +205,19 @@ def test_the_status_has_the_worst_first_and_tells_nothing_of_items(box: Box) -> 
     assert "items" not in json.dumps(answer)
 
 
+def test_pages_that_ask_again_start_no_program_again_but_the_doctor_does(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tool").write_text(f"#!/bin/sh\necho >> {tmp_path}/asked\n")
+    (tmp_path / "tool").chmod(0o755)
+    tool = str(tmp_path / "tool")
+    monkeypatch.setattr(health, "machine_checks", lambda: {"tool": lambda machine, _deep: machine.ask(tool) and []})
+    assert [call(box, "GET", "/v1/status")[0] for _ in range(3)] == [200] * 3
+    assert (tmp_path / "asked").read_text() == "\n"
+    call(box, "GET", "/v1/status?deep=true")
+    assert (tmp_path / "asked").read_text() == "\n\n"
+
+
 def test_the_schedule_shows_last_and_next_run(box: Box, home: Path, tmp_path: Path) -> None:
     before, drill = call(box, "GET", "/v1/schedule")[1]["jobs"]
     assert (before["name"], before["enabled"], before["last_run"], before["next_run"]) == ("mirror", False, None, None)

@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from appliance import __version__, hold
 from appliance.daemon import disk_trend, health
 from appliance.daemon.findings import Finding, Severity
-from appliance.machine import Machine
+from appliance.machine import Machine, Said, WatchedMachine
 from appliance.provision import managed
 
 OK, WARN, ERROR = Severity.OK, Severity.WARN, Severity.ERROR
@@ -96,6 +97,23 @@ def test_a_tool_that_hangs_is_given_up(box: Tools) -> None:
     began = time.monotonic()
     assert box.machine.ask("slow", seconds=0.2) is None
     assert time.monotonic() - began < 30
+
+
+def test_a_program_is_started_once_for_all_who_ask_at_a_time(box: Tools) -> None:
+    for program in ("count", "hang"):
+        (box.programs / program).write_text(f"#!/bin/sh\necho >> {box.programs}/{program}.log\nexec /bin/sleep $1\n")
+        (box.programs / program).chmod(0o755)
+    machine = WatchedMachine(home=box.machine.home, root=box.machine.root)
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: machine.ask("count", "0.1"), range(8)))
+    assert said == [Said(0, "", "")] * 8
+    assert [machine.ask("hang", "60", seconds=0.2), machine.ask("hang", "60", seconds=60)] == [None, None]
+    assert {name: (box.programs / f"{name}.log").read_text() for name in ("count", "hang")} == {
+        "count": "\n",
+        "hang": "\n",
+    }
+    WatchedMachine(home=box.machine.home, root=box.machine.root, lasting=0).ask("count", "0")
+    assert (box.programs / "count.log").read_text() == "\n\n"
 
 
 def unit(name: str, **changes: object) -> str:
