@@ -9,6 +9,7 @@ import io
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from appliance.errors import NotConfiguredError, UnavailableError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
+RESTART_SECONDS = 15.0
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +91,42 @@ class UnixTransport:
     """The daemon of a home on this machine, through its socket.
 
     `key` is called once a connection stands: a daemon makes its key anew at every start, before it listens.
+
+    Args:
+        patience: seconds to wait for a daemon that does not listen, as it is being started again say.
     """
 
     is_served = True
 
-    def __init__(self, path: Path, key: Callable[[], str]) -> None:
+    def __init__(self, path: Path, key: Callable[[], str], patience: float = 0.0) -> None:
         self.place = f"the daemon at {path}"
         self._path = path
         self._key = key
+        self._patience = patience
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
         """One request on a connection of its own (see `Transport`)."""
-        connection = _UnixConnection(self._path)
-        _connect(connection, self.place)
+        connection = self._connected()
         try:
             credential = bearer(self._key())
         except BaseException:
             connection.close()
             raise
         return _exchange(connection, self.place, method, path, body, {**headers, **credential}, seconds)
+
+    def _connected(self) -> "_UnixConnection":
+        deadline = time.monotonic() + self._patience
+        while True:
+            connection = _UnixConnection(self._path)
+            try:
+                _connect(connection, self.place)
+            except NobodyListensError:
+                # The directory stays while a daemon is away: without it there is none to wait for.
+                if time.monotonic() >= deadline or not self._path.parent.is_dir():
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return connection
 
     def close(self) -> None:
         """Nothing to give back: a connection lives for one request."""
@@ -165,6 +185,8 @@ class _UnixConnection(http.client.HTTPConnection):
 def transport_to(url: str, key: str) -> Transport:
     """The way to the box at `url`: http(s), or `unix:///…` for a daemon's socket on this machine.
 
+    A daemon that is being started again is waited for: whoever has its key need not be able to see its lease.
+
     Raises:
         NotConfiguredError: `url` is no such address, or `key` cannot be one.
     """
@@ -174,7 +196,7 @@ def transport_to(url: str, key: str) -> Transport:
     if not path.is_absolute() or "\0" in str(path):
         raise _bad_url(url)
     bearer(key)
-    return UnixTransport(path, lambda: key)
+    return UnixTransport(path, lambda: key, RESTART_SECONDS)
 
 
 def connect_unix(path: Path, seconds: float) -> socket.socket:

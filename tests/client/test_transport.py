@@ -3,10 +3,12 @@
 import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from appliance.client import transport
 from appliance.client.transport import BrokenConnectionError, HttpTransport, UnixTransport, WsgiTransport
 from appliance.errors import NotConfiguredError, UnavailableError
 
@@ -46,6 +48,30 @@ def test_a_socket_deep_in_the_tree_is_reached_though_its_path_is_too_long_for_an
     box = listening(listener)
     box.script = [http_answer(200, {"ok": True})]
     assert UnixTransport(deep / "membox.sock", lambda: "k").send("GET", "/health", None, {}, 5).status == 200
+
+
+def test_a_login_waits_for_a_daemon_that_is_started_again_and_not_where_none_ever_ran(
+    listening: Any, http_answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_seconds: float) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / "membox.sock"))
+        listening(listener).script = [http_answer(200, {"ok": True})]
+
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=start))
+    login = transport.transport_to(f"unix://{tmp_path}/membox.sock", "k")
+    assert login.send("GET", "/health", None, {}, 5).status == 200
+    with pytest.raises(UnavailableError, match="Nothing listens"):
+        transport.transport_to(f"unix://{tmp_path}/no/membox.sock", "k").send("GET", "/health", None, {}, 5)
+
+
+def test_a_login_waits_no_longer_than_a_start_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(transport, "time", clock)
+    with pytest.raises(UnavailableError, match="Nothing listens"):
+        transport.transport_to(f"unix://{tmp_path}/membox.sock", "k").send("GET", "/health", None, {}, 5)
+    assert transport.RESTART_SECONDS <= sum(waited) < transport.RESTART_SECONDS + 1
 
 
 def test_in_process_the_application_sees_an_ordinary_request_at_the_local_door(tmp_path: Path) -> None:
