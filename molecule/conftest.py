@@ -74,7 +74,8 @@ class Machine:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         options = ["-S", "none", "-o", "ControlMaster=no", "-o", "ExitOnForwardFailure=yes", "-N", "-L"]
-        with subprocess.Popen([*SSH, *options, f"127.0.0.1:{port}:{to}", self.name]) as forwarding:
+        command = [*SSH, *options, f"127.0.0.1:{port}:{to}", self.name]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as forwarding:
             try:
                 until(lambda: _listens(port), "the tunnel is there")
                 yield port
