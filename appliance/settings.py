@@ -182,7 +182,7 @@ class Tailnet(Section):
     ] = ""
     owners: Annotated[
         tuple[Annotated[str, AfterValidator(_login)], ...],
-        Field(description='a list of persons\' logins as the tailnet has them: ["alice@example.com"]'),
+        Field(description='a list of persons\' logins as the tailnet has them: ["mine@example.com"]'),
     ] = ()
 
     @property

@@ -65,7 +65,7 @@ def test_the_file_overrides_defaults(home: Path) -> None:
         ("[paths]\ntargets = [3]\n", ["paths.targets", "list of texts"]),
         ('[tailnet]\nhostname = "https://box.example.ts.net"\n', ["tailnet.hostname", "such as"]),
         ('[tailnet]\nhostname = "box.example.ts.net."\n', ["tailnet.hostname", "such as"]),
-        ('[tailnet]\nowners = "alice@example.com"\n', ["tailnet.owners", "a list"]),
+        ('[tailnet]\nowners = "mine@example.com"\n', ["tailnet.owners", "a list"]),
         ('[tailnet]\nowners = [""]\n', ["tailnet.owners", "persons' logins"]),
         ('[tailnet]\nowners = ["a@example.com, b@example.com"]\n', ["tailnet.owners", "persons' logins"]),
         ('[tailnet]\nowners = ["Tagged-Devices"]\n', ["tailnet.owners", "persons' logins"]),

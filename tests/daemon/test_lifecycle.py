@@ -167,7 +167,7 @@ def test_a_log_gets_no_ticket_but_a_terminal_does(start: Start, home: Path) -> N
 
 def test_served_on_a_tailnet_it_has_a_socket_for_that_and_says_its_address_there(start: Start, home: Path) -> None:
     home.mkdir(exist_ok=True)
-    settings = '[tailnet]\nserve = true\nhostname = "box.example.ts.net"\nowners = ["alice@example.com"]\n'
+    settings = '[tailnet]\nserve = true\nhostname = "box.example.ts.net"\nowners = ["mine@example.com"]\n'
     (home / "config.toml").write_text(settings, encoding="utf-8")
     daemon = start()
     assert daemon.process.stdout is not None

@@ -78,7 +78,7 @@ class Door:
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     home = Path(tmp_path_factory.mktemp("home"))
-    (home / "config.toml").write_text('[tailnet]\nhostname = "box.example.ts.net"\nowners = ["alice@example.com"]\n')
+    (home / "config.toml").write_text('[tailnet]\nhostname = "box.example.ts.net"\nowners = ["mine@example.com"]\n')
     opened = open_box(home)
     yield opened
     opened.close()

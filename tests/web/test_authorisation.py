@@ -114,15 +114,15 @@ CALLERS = ("none", "wrong key", "capture", "reader", "writer", "admin", "foreign
 KEYS = {"capture": CAPTURE, "reader": READER, "writer": WRITER, "admin": ADMIN, "foreign admin": ADMIN}
 
 
-_ALICE = {"Tailscale-User-Login": "alice@example.com"}
+_MINE = {"Tailscale-User-Login": "mine@example.com"}
 VISITORS = {
-    "the owner": _ALICE,
-    "the owner without csrf": _ALICE,
-    "another person": {"Tailscale-User-Login": "mallory@example.com"},
+    "the owner": _MINE,
+    "the owner without csrf": _MINE,
+    "another person": {"Tailscale-User-Login": "other@example.com"},
     "a tagged device": {},
-    "two persons": {"Tailscale-User-Login": "alice@example.com, mallory@example.com"},
-    "the box itself": {**_ALICE, "X-Forwarded-For": "127.0.0.1"},
-    "through Funnel": {**_ALICE, "Tailscale-Funnel-Request": "?1"},
+    "two persons": {"Tailscale-User-Login": "mine@example.com, other@example.com"},
+    "the box itself": {**_MINE, "X-Forwarded-For": "127.0.0.1"},
+    "through Funnel": {**_MINE, "Tailscale-Funnel-Request": "?1"},
 }
 
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("no_faults")
 
 NAME = "box.example.ts.net"
 PHONE = "100.101.102.103"
-ALICE, MALLORY = "alice@example.com", "mallory@example.com"
+MINE, OTHER = "mine@example.com", "other@example.com"
 BEYOND_ASCII = ("müller@example.com", "ø" * 40 + "@example.com")
 WHOAMI = "/v1/whoami"
 OWNER = {"tenant_id": "home", "agent_id": "owner", "role": "admin", "owner": True}
@@ -38,7 +38,7 @@ OWNER = {"tenant_id": "home", "agent_id": "owner", "role": "admin", "owner": Tru
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     home = Path(tmp_path_factory.mktemp("home"))
-    owners = json.dumps([ALICE, *BEYOND_ASCII], ensure_ascii=False)
+    owners = json.dumps([MINE, *BEYOND_ASCII], ensure_ascii=False)
     settings = f'[tailnet]\nserve = true\nhostname = "{NAME}"\nowners = {owners}\n'
     (home / "config.toml").write_text(settings, encoding="utf-8")
     opened = open_box(home)
@@ -109,8 +109,8 @@ def listening(box: Box, make_serve: Callable[[Path], Any]) -> Iterator[Listening
 
 class TestThroughServe:
     def test_the_owner_is_let_in_and_others_are_not(self, listening: Listening) -> None:
-        assert listening.ask("GET", WHOAMI, login=ALICE) == (200, OWNER)
-        for login in ("", MALLORY):
+        assert listening.ask("GET", WHOAMI, login=MINE) == (200, OWNER)
+        for login in ("", OTHER):
             status, body = listening.ask("GET", WHOAMI, login=login)
             assert (status, body["detail"]) == (401, "missing_api_key")
 
@@ -120,44 +120,44 @@ class TestThroughServe:
 
     def test_what_a_visitor_claims_does_not_arrive(self, listening: Listening) -> None:
         claims = [
-            {"Tailscale-User-Login": ALICE},
-            {"tailscale-user-login": ALICE},
-            {"TAILSCALE-USER-LOGIN": ALICE},
-            {"Tailscale_User_Login": ALICE},
-            {"Tailscale-User_Login": ALICE},
-            {"Tailscale-User-Login": ALICE, "Connection": "Tailscale-User-Login"},
-            {"X-Forwarded-For": f"127.0.0.1\r\n Tailscale-User-Login: {ALICE}"},
-            {"Cookie": f"Tailscale-User-Login={ALICE}"},
+            {"Tailscale-User-Login": MINE},
+            {"tailscale-user-login": MINE},
+            {"TAILSCALE-USER-LOGIN": MINE},
+            {"Tailscale_User_Login": MINE},
+            {"Tailscale-User_Login": MINE},
+            {"Tailscale-User-Login": MINE, "Connection": "Tailscale-User-Login"},
+            {"X-Forwarded-For": f"127.0.0.1\r\n Tailscale-User-Login: {MINE}"},
+            {"Cookie": f"Tailscale-User-Login={MINE}"},
         ]
         for headers in claims:
-            for login in ("", MALLORY):
+            for login in ("", OTHER):
                 assert listening.ask("GET", WHOAMI, headers, login)[0] == 401, headers
 
     def test_a_visitor_cannot_spoil_the_owner_s_name_with_its_own(self, listening: Listening) -> None:
-        claims = {"Tailscale_User_Login": MALLORY, "Tailscale-User-Login": MALLORY}
-        assert listening.ask("GET", WHOAMI, claims, ALICE) == (200, OWNER)
+        claims = {"Tailscale_User_Login": OTHER, "Tailscale-User-Login": OTHER}
+        assert listening.ask("GET", WHOAMI, claims, MINE) == (200, OWNER)
 
     def test_nobody_hides_that_funnel_brought_him(self, listening: Listening) -> None:
         for headers in ({}, {"Connection": "Tailscale-Funnel-Request"}, {"Tailscale-Funnel-Request": ""}):
-            status, body = listening.ask("GET", "/healthz", {**headers, "Tailscale-User-Login": ALICE}, is_funnel=True)
+            status, body = listening.ask("GET", "/healthz", {**headers, "Tailscale-User-Login": MINE}, is_funnel=True)
             assert (status, body["detail"]) == (403, "funnel_refused")
 
     def test_a_visitor_chooses_no_host_and_no_address(self, listening: Listening) -> None:
         headers = {"Host": "evil.example", "X-Forwarded-Host": NAME, "X_Forwarded_Host": NAME}
-        assert listening.ask("GET", WHOAMI, headers, ALICE)[0] == 403
+        assert listening.ask("GET", WHOAMI, headers, MINE)[0] == 403
         claims = {"X-Forwarded-For": PHONE, "X_Forwarded_For": PHONE}
-        assert listening.ask("GET", WHOAMI, claims, ALICE, address="127.0.0.1")[0] == 401
+        assert listening.ask("GET", WHOAMI, claims, MINE, address="127.0.0.1")[0] == 401
 
 
 FORGED = {
-    "as Serve writes it": b"Tailscale-User-Login: alice@example.com\r\n",
-    "underscores": b"Tailscale_User_Login: alice@example.com\r\n",
-    "mixed": b"Tailscale-User_Login: alice@example.com\r\n",
-    "small": b"tailscale-user-login: alice@example.com\r\n",
-    "capitals": b"TAILSCALE-USER-LOGIN: alice@example.com\r\n",
-    "under Python's name": b"HTTP_TAILSCALE_USER_LOGIN: alice@example.com\r\n",
-    "twice": b"Tailscale-User-Login: alice@example.com\r\nTailscale-User-Login: alice@example.com\r\n",
-    "folded": b"Tailscale-User-Login:\r\n alice@example.com\r\n",
+    "as Serve writes it": b"Tailscale-User-Login: mine@example.com\r\n",
+    "underscores": b"Tailscale_User_Login: mine@example.com\r\n",
+    "mixed": b"Tailscale-User_Login: mine@example.com\r\n",
+    "small": b"tailscale-user-login: mine@example.com\r\n",
+    "capitals": b"TAILSCALE-USER-LOGIN: mine@example.com\r\n",
+    "under Python's name": b"HTTP_TAILSCALE_USER_LOGIN: mine@example.com\r\n",
+    "twice": b"Tailscale-User-Login: mine@example.com\r\nTailscale-User-Login: mine@example.com\r\n",
+    "folded": b"Tailscale-User-Login:\r\n mine@example.com\r\n",
 }
 
 
@@ -177,11 +177,11 @@ def test_no_bytes_make_an_owner_at_the_capture_port(listening: Listening) -> Non
 HEAD = f"GET /v1/whoami HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Host: {NAME}\r\nX-Forwarded-For: {PHONE}\r\n"
 ODD = {
     **{name: FORGED[name] for name in ("underscores", "mixed", "under Python's name", "twice")},
-    "an empty one first": b"Tailscale-User-Login:\r\nTailscale-User-Login: alice@example.com\r\n",
-    "two persons": b"Tailscale-User-Login: mallory@example.com\r\nTailscale-User-Login: alice@example.com\r\n",
-    "inside another": b"X-Note: a\r\n Tailscale-User-Login: alice@example.com\r\n",
+    "an empty one first": b"Tailscale-User-Login:\r\nTailscale-User-Login: mine@example.com\r\n",
+    "two persons": b"Tailscale-User-Login: other@example.com\r\nTailscale-User-Login: mine@example.com\r\n",
+    "inside another": b"X-Note: a\r\n Tailscale-User-Login: mine@example.com\r\n",
     "raw UTF-8": "Tailscale-User-Login: müller@example.com\r\n".encode(),
-    "two addresses": b"X-Forwarded-For: 100.101.102.103\r\nTailscale-User-Login: alice@example.com\r\n",
+    "two addresses": b"X-Forwarded-For: 100.101.102.103\r\nTailscale-User-Login: mine@example.com\r\n",
 }
 
 
@@ -191,7 +191,7 @@ def test_at_serve_s_socket_too_what_is_odd_is_nobody(listening: Listening, odd: 
 
 
 def test_at_serve_s_socket_the_plain_header_counts(listening: Listening) -> None:
-    plain = FORGED["as Serve writes it"] + FORGED["underscores"].replace(b"alice", b"mallory")
+    plain = FORGED["as Serve writes it"] + FORGED["underscores"].replace(b"mine", b"other")
     assert listening.raw(SERVE, HEAD.encode() + plain + b"\r\n") == (200, OWNER)
 
 

@@ -21,43 +21,43 @@ from appliance.web.tailnet import decoded, is_of_another_machine, receive
 pytestmark = pytest.mark.usefixtures("no_faults")
 
 NAME = "box.example.ts.net"
-ALICE, MALLORY = "alice@example.com", "mallory@example.com"
+MINE, OTHER = "mine@example.com", "other@example.com"
 WHOAMI, LINK = "/v1/whoami", "/v1/login-link"
 OWNER = {"tenant_id": "home", "agent_id": "owner", "role": "admin", "owner": True}
 SETTINGS = f"""
 [tailnet]
 serve = true
 hostname = "{NAME}"
-owners = ["Alice@example.com", "müller@example.com"]
+owners = ["Mine@example.com", "müller@example.com"]
 [daemon]
 web_hosts = ["Memory.example.org"]
 """
 PHONE = "100.101.102.103"
 SAID = {"Host": "localhost", "X-Forwarded-Host": NAME, "X-Forwarded-For": PHONE, "X-Forwarded-Proto": "https"}
-OF_ALICE = {**SAID, "Tailscale-User-Login": ALICE}
+OF_MINE = {**SAID, "Tailscale-User-Login": MINE}
 NOBODY = (
     "",
     " ",
-    MALLORY,
-    "alice",
+    OTHER,
+    "mine",
     "@example.com",
-    "alice@example.com.evil.example",
-    "alice@example.com\0",
+    "mine@example.com.evil.example",
+    "mine@example.com\0",
     "tagged-devices",
     "*",
-    f"{ALICE}, {ALICE}",
-    f"{ALICE},{ALICE}",
-    f", {ALICE}",
-    f"{ALICE} ",
-    f'"{ALICE}"',
-    f"{ALICE};",
-    "alıce@example.com",
+    f"{MINE}, {MINE}",
+    f"{MINE},{MINE}",
+    f", {MINE}",
+    f"{MINE} ",
+    f'"{MINE}"',
+    f"{MINE};",
+    "mıne@example.com",
     "muller@example.com",
     "müller@example.com",
     "m\xc3\xbcller@example.com",
     "=?utf-8?q?M=C3=9Cller@example.com?=",
-    "=?utf-8?q?alice=40example.com?=",
-    "=?utf-8?q?alice?=@example.com",
+    "=?utf-8?q?mine=40example.com?=",
+    "=?utf-8?q?mine?=@example.com",
     "=?utf-8?b?YWxpY2VAZXhhbXBsZS5jb20=?=",
     "=?iso-8859-1?q?m=FCller@example.com?=",
     "=?utf-8?q?m=FCller@example.com?=",
@@ -86,40 +86,40 @@ def at_serve(ask_at: Callable[[str], Any]) -> Any:
 
 
 @pytest.fixture
-def alice(at_serve: Any) -> Any:
+def mine(at_serve: Any) -> Any:
     """The owner, on one of the box's pages."""
-    at_serve.headers = dict(OF_ALICE)
+    at_serve.headers = dict(OF_MINE)
     token = at_serve("GET", "/v1/session").json["csrf_token"]
     at_serve.headers |= {"Origin": f"https://{NAME}", "X-CSRF-Token": token}
     return at_serve
 
 
 class TestTheOwner:
-    def test_needs_no_signing_in(self, alice: Any) -> None:
-        assert alice("GET", WHOAMI).json == OWNER
-        page = alice("GET", "/devices")
+    def test_needs_no_signing_in(self, mine: Any) -> None:
+        assert mine("GET", WHOAMI).json == OWNER
+        page = mine("GET", "/devices")
         assert page.status == 200
         assert b"signed in by the tailnet" in page.body
-        assert ALICE.encode() in page.body
+        assert MINE.encode() in page.body
 
-    def test_changes_things_with_a_page_s_token(self, alice: Any) -> None:
-        assert alice("POST", LINK).json["url"].startswith(f"https://{NAME}/sign-in#ticket=")
-        token = alice.headers["X-CSRF-Token"]
-        assert f'content="{token}"' in alice("GET", "/").body.decode()
+    def test_changes_things_with_a_page_s_token(self, mine: Any) -> None:
+        assert mine("POST", LINK).json["url"].startswith(f"https://{NAME}/sign-in#ticket=")
+        token = mine.headers["X-CSRF-Token"]
+        assert f'content="{token}"' in mine("GET", "/").body.decode()
 
-    def test_has_nothing_to_sign_out_of(self, alice: Any) -> None:
-        reply = alice("POST", "/v1/sign-out")
+    def test_has_nothing_to_sign_out_of(self, mine: Any) -> None:
+        reply = mine("POST", "/v1/sign-out")
         assert (reply.status, reply.detail) == (404, "session_not_found")
         assert "tailnet" in reply.json["message"]
-        assert alice("GET", WHOAMI).json == OWNER
+        assert mine("GET", WHOAMI).json == OWNER
 
-    def test_is_whom_a_key_says_when_one_is_sent(self, alice: Any, key_of: Callable[..., str]) -> None:
+    def test_is_whom_a_key_says_when_one_is_sent(self, mine: Any, key_of: Callable[..., str]) -> None:
         key = key_of(Role.READER)
-        assert alice("GET", WHOAMI, headers={"Authorization": f"Bearer {key}"}).json["role"] == "reader"
-        wrong = alice("GET", WHOAMI, headers={"Authorization": "Bearer wrong"})
+        assert mine("GET", WHOAMI, headers={"Authorization": f"Bearer {key}"}).json["role"] == "reader"
+        wrong = mine("GET", WHOAMI, headers={"Authorization": "Bearer wrong"})
         assert (wrong.status, wrong.detail) == (401, "invalid_api_key")
 
-    @pytest.mark.parametrize("login", ["alice@example.com", "ALICE@EXAMPLE.COM", "=?utf-8?q?m=C3=BCller@example.com?="])
+    @pytest.mark.parametrize("login", ["mine@example.com", "MINE@EXAMPLE.COM", "=?utf-8?q?m=C3=BCller@example.com?="])
     def test_is_known_by_the_login_in_any_case_of_ascii(self, at_serve: Any, login: str) -> None:
         assert at_serve("GET", WHOAMI, headers={**SAID, "Tailscale-User-Login": login}).json == OWNER
 
@@ -139,13 +139,13 @@ class TestTheOwner:
 
     def test_is_nobody_while_none_is_named(self, box: Box, tmp_path: Path, at_serve: Any) -> None:
         at_serve.app = make_app(_with_settings(box, tmp_path, f'[tailnet]\nserve = true\nhostname = "{NAME}"\n'), SERVE)
-        for login in (ALICE, "", "()", "owner"):
+        for login in (MINE, "", "()", "owner"):
             assert at_serve("GET", WHOAMI, headers={**SAID, "Tailscale-User-Login": login}).status == 401
 
 
 class TestOthersOnTheTailnet:
     def test_come_in_by_key(self, at_serve: Any, key_of: Callable[..., str]) -> None:
-        headers = {**SAID, "Tailscale-User-Login": MALLORY, "Authorization": f"Bearer {key_of(Role.WRITER)}"}
+        headers = {**SAID, "Tailscale-User-Login": OTHER, "Authorization": f"Bearer {key_of(Role.WRITER)}"}
         assert at_serve("GET", WHOAMI, headers=headers).json["role"] == "writer"
 
     def test_come_in_by_link_and_a_cookie_that_only_this_host_can_set(self, at_serve: Any, box: Box) -> None:
@@ -180,41 +180,41 @@ class TestAnotherSite:
     """What the tailnet vouches for goes with every request a browser makes, as no SameSite cookie would."""
 
     @pytest.mark.parametrize("origin", ["", "null", "https://evil.example", f"http://{NAME}", f"https://{NAME}:8443"])
-    def test_changes_nothing(self, alice: Any, origin: str) -> None:
-        reply = alice("POST", LINK, headers={"Origin": origin})
+    def test_changes_nothing(self, mine: Any, origin: str) -> None:
+        reply = mine("POST", LINK, headers={"Origin": origin})
         assert (reply.status, reply.detail) == (403, "origin_not_allowed")
 
     @pytest.mark.parametrize("token", ["", "wrong", "0" * 64])
-    def test_knows_no_token(self, alice: Any, token: str) -> None:
-        assert alice("POST", LINK, headers={"X-CSRF-Token": token}).detail == "csrf_failed"
+    def test_knows_no_token(self, mine: Any, token: str) -> None:
+        assert mine("POST", LINK, headers={"X-CSRF-Token": token}).detail == "csrf_failed"
 
-    def test_cannot_use_another_person_s_token(self, alice: Any) -> None:
+    def test_cannot_use_another_person_s_token(self, mine: Any) -> None:
         other = {**SAID, "Tailscale-User-Login": "=?utf-8?q?m=C3=BCller@example.com?="}
-        assert alice("POST", LINK, headers=other).detail == "csrf_failed"
+        assert mine("POST", LINK, headers=other).detail == "csrf_failed"
 
     @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-    def test_asks_as_nobody_but_may_link_to_a_page(self, alice: Any, site: str) -> None:
+    def test_asks_as_nobody_but_may_link_to_a_page(self, mine: Any, site: str) -> None:
         image = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
-        assert alice("GET", WHOAMI, headers=image).status == 401
+        assert mine("GET", WHOAMI, headers=image).status == 401
         frame = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
-        assert alice("GET", "/", headers=frame).status == 303
+        assert mine("GET", "/", headers=frame).status == 303
         link = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-        assert alice("GET", "/", headers=link).status == 200
-        assert alice("POST", LINK, headers=link).status == 401
-        assert alice("GET", "/", headers={**image, "Sec-Fetch-Site": "same-origin"}).status == 200
+        assert mine("GET", "/", headers=link).status == 200
+        assert mine("POST", LINK, headers=link).status == 401
+        assert mine("GET", "/", headers={**image, "Sec-Fetch-Site": "same-origin"}).status == 200
 
 
 class TestHost:
     @pytest.mark.parametrize("host", [NAME, NAME.upper(), "box", f"{NAME}:443", "memory.example.org"])
     def test_the_box_s_names_are_allowed(self, at_serve: Any, host: str) -> None:
-        assert at_serve("GET", WHOAMI, headers={**OF_ALICE, "X-Forwarded-Host": host}).status == 200
+        assert at_serve("GET", WHOAMI, headers={**OF_MINE, "X-Forwarded-Host": host}).status == 200
 
     @pytest.mark.parametrize(
         "host", ["", "localhost", "127.0.0.1", "evil.example", "100.64.0.1", f"{NAME}.evil.example", f"{NAME}, {NAME}"]
     )
     @pytest.mark.parametrize("path", [WHOAMI, "/healthz", "/", "/sign-in", "/static/app.js"])
     def test_others_are_not_whatever_is_asked(self, at_serve: Any, host: str, path: str) -> None:
-        reply = at_serve("GET", path, headers={**OF_ALICE, "X-Forwarded-Host": host})
+        reply = at_serve("GET", path, headers={**OF_MINE, "X-Forwarded-Host": host})
         assert (reply.status, reply.detail) == (403, "host_not_allowed")
 
     def test_without_serve_s_word_for_it_the_host_itself_counts(self, at_serve: Any) -> None:
@@ -227,7 +227,7 @@ class TestTheBoxItself:
 
     @pytest.mark.parametrize("address", [*OWN_ADDRESSES, "", "somewhere", f"{PHONE}, 5.6.7.8"])
     def test_is_not_the_owner(self, at_serve: Any, address: str) -> None:
-        assert at_serve("GET", WHOAMI, headers={**OF_ALICE, "X-Forwarded-For": address}).status == 401
+        assert at_serve("GET", WHOAMI, headers={**OF_MINE, "X-Forwarded-For": address}).status == 401
 
     def test_is_told_from_others_by_what_it_can_bind_to(self) -> None:
         assert is_of_another_machine("100.101.102.103")
@@ -248,7 +248,7 @@ class TestFunnel:
     def test_is_refused_at_every_endpoint_of_every_door(
         self, ask_at: Callable[[str], Any], key_of: Callable[..., str], door: str
     ) -> None:
-        headers = {**OF_ALICE, "Tailscale-Funnel-Request": "?1", "Authorization": f"Bearer {key_of(Role.ADMIN)}"}
+        headers = {**OF_MINE, "Tailscale-Funnel-Request": "?1", "Authorization": f"Bearer {key_of(Role.ADMIN)}"}
         at_door = ask_at(door)
         for each in endpoints():
             reply = at_door(each.method, each.template.replace("{", "").replace("}", ""), headers=headers)
@@ -258,13 +258,13 @@ class TestFunnel:
 
     @pytest.mark.parametrize("value", ["", "?0", "?1, ?1", "no"])
     def test_is_refused_whatever_its_mark_says(self, at_serve: Any, value: str) -> None:
-        reply = at_serve("GET", "/healthz", headers={**OF_ALICE, "Tailscale-Funnel-Request": value})
+        reply = at_serve("GET", "/healthz", headers={**OF_MINE, "Tailscale-Funnel-Request": value})
         assert reply.detail == "funnel_refused"
 
 
 @pytest.mark.parametrize("door", [WEB, CAPTURE, SOCKET])
 def test_at_no_other_door_does_anyone_become_the_owner_by_a_header(ask_at: Callable[[str], Any], door: str) -> None:
-    headers = {**OF_ALICE, "Host": NAME, "Tailscale-User-Name": "Alice", "X-Webauth-User": ALICE}
+    headers = {**OF_MINE, "Host": NAME, "Tailscale-User-Name": "Mine", "X-Webauth-User": MINE}
     for each in endpoints():
         if door in each.doors and each.reach.value not in ("open",):
             reply = ask_at(door)(each.method, each.template.replace("{", "").replace("}", ""), headers=headers)
@@ -273,7 +273,7 @@ def test_at_no_other_door_does_anyone_become_the_owner_by_a_header(ask_at: Calla
 
 @pytest.mark.parametrize("door", [WEB, SERVE, SOCKET])
 def test_nothing_but_the_header_says_who_it_is(ask_at: Callable[[str], Any], door: str) -> None:
-    forged = {"membox.tailnet_login": ALICE}
+    forged = {"membox.tailnet_login": MINE}
     host = {} if door != SERVE else SAID
     assert ask_at(door)("GET", WHOAMI, headers=host, **forged).status == 401
     assert ask_at(door)("GET", WHOAMI, headers={**host, **forged}).status == 401
@@ -281,7 +281,7 @@ def test_nothing_but_the_header_says_who_it_is(ask_at: Callable[[str], Any], doo
 
 @pytest.mark.parametrize("door", [WEB, SERVE, CAPTURE, SOCKET, LOCAL])
 def test_serve_s_headers_end_at_the_door(door: str) -> None:
-    environ = {"HTTP_TAILSCALE_USER_LOGIN": ALICE, "HTTP_TAILSCALE_APP_CAPABILITIES": "{}", "HTTP_HOST": NAME}
+    environ = {"HTTP_TAILSCALE_USER_LOGIN": MINE, "HTTP_TAILSCALE_APP_CAPABILITIES": "{}", "HTTP_HOST": NAME}
     receive(environ, door)
     assert [name for name in environ if "TAILSCALE" in name] == []
 

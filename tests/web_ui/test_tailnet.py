@@ -14,8 +14,8 @@ from appliance.home import serve_path
 pytestmark = pytest.mark.browser
 
 URL = "https://box.example.ts.net"
-ALICE = "alice@example.com"
-SETTINGS = f'[tailnet]\nserve = true\nhostname = "box.example.ts.net"\nowners = ["{ALICE}"]\n'
+MINE = "mine@example.com"
+SETTINGS = f'[tailnet]\nserve = true\nhostname = "box.example.ts.net"\nowners = ["{MINE}"]\n'
 NEIGHBOUR = b"""<a href="https://box.example.ts.net/devices">devices</a>
 <script>
   const act = (path) => fetch("https://box.example.ts.net" + path, {method: "POST", mode: "no-cors", body: "{}"});
@@ -77,7 +77,7 @@ def neighbour() -> Iterator[str]:
 def test_the_owner_writes_and_makes_a_key_without_signing_in(
     house: Any, serve: Any, phone: BrowserContext, picture: Any
 ) -> None:
-    serve.login = ALICE
+    serve.login = MINE
     page = phone.new_page()
     page.goto(URL)
     assert page.url == f"{URL}/"
@@ -89,7 +89,7 @@ def test_the_owner_writes_and_makes_a_key_without_signing_in(
     page.goto(f"{URL}/devices")
     browsers = page.get_by_role("region", name="Signed-in browsers")
     expect(browsers.get_by_role("listitem")).to_contain_text("signed in by the tailnet")
-    expect(browsers.get_by_role("listitem")).to_contain_text(ALICE)
+    expect(browsers.get_by_role("listitem")).to_contain_text(MINE)
     expect(browsers.get_by_role("button", name="Sign out")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     browsers.scroll_into_view_if_needed()
@@ -101,7 +101,7 @@ def test_the_owner_writes_and_makes_a_key_without_signing_in(
 
 
 def test_anyone_else_signs_in_by_link(house: Any, serve: Any, phone: BrowserContext) -> None:
-    serve.login = "mallory@example.com"
+    serve.login = "other@example.com"
     page = phone.new_page()
     page.goto(URL)
     assert page.url == f"{URL}/sign-in"
@@ -119,7 +119,7 @@ def test_anyone_else_signs_in_by_link(house: Any, serve: Any, phone: BrowserCont
 def test_another_site_acts_for_nobody_but_may_link_here(
     house: Any, serve: Any, phone: BrowserContext, neighbour: str, complaints: Any
 ) -> None:
-    serve.login = ALICE
+    serve.login = MINE
     complaints.expect("Failed to load resource|status of 401")
     page = phone.new_page()
     page.goto(neighbour)
@@ -132,11 +132,11 @@ def test_another_site_acts_for_nobody_but_may_link_here(
     assert house.day() == ""
     page.get_by_role("link", name="devices").click()
     page.wait_for_url(f"{URL}/devices")
-    expect(page.get_by_role("main")).to_contain_text(ALICE)
+    expect(page.get_by_role("main")).to_contain_text(MINE)
 
 
 def test_what_funnel_brings_is_told_why_it_stays_outside(serve: Any, phone: BrowserContext, complaints: Any) -> None:
-    serve.login, serve.is_funnel = ALICE, True
+    serve.login, serve.is_funnel = MINE, True
     complaints.expect("status of 403")
     page: Page = phone.new_page()
     answer = page.goto(URL)
