@@ -191,7 +191,7 @@ class TestConflicts:
         ("Meeting at 3 pm in the large room", "Meeting at 4 pm in the large room"),
         ("The retry limit is 5", "The retry limit is 7"),
         ("We run Postgres version 16.2.1", "We run Postgres version 17.0.1"),
-        ("The release branch is main", "The release branch is stable"),
+        ("The release server is Oslo", "The release server is Rome"),
         ("The launch date is 2026-12-01", "The launch date is 2026-12-15"),
         ("Deploys are allowed on Fridays", "Deploys are not allowed on Fridays"),
         ("The server has a firewall", "The server doesn't have a firewall"),
@@ -201,7 +201,7 @@ class TestConflicts:
         ("The deploy is on Friday", "On Friday we eat fish together with the neighbours"),
         ("The deploy is on Friday", "The deploy is on Friday at 10:30"),
         ("The retry limit is 5", "The upload size limit of the portal is 7"),
-        ("The release branch is main", "main is the release branch"),
+        ("The release server is Oslo", "Oslo is the release server"),
         ("Pears keep until March", "The gate code is green"),
     )
 
