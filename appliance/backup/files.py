@@ -25,13 +25,20 @@ def files_under(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy bytes only, readable by the owner only; the directories above are made."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with source.open("rb") as reading, os.fdopen(descriptor, "wb") as writing:
-        while chunk := reading.read(_CHUNK):
-            writing.write(chunk)
+def copy_file(source: Path, target: Path, of: int | None = None) -> None:
+    """Copy bytes only, readable by the owner only; the directories above are made.
+
+    With `of`, only a file of that user: root in their directory might be led by a link to what is not theirs.
+    StorageError (`foreign_file`) otherwise.
+    """
+    with source.open("rb") as reading:
+        if of is not None and os.fstat(reading.fileno()).st_uid != of:
+            raise StorageError("foreign_file", f"{source} is, or leads to, another user's file; remove it, try again.")
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as writing:
+            while chunk := reading.read(_CHUNK):
+                writing.write(chunk)
 
 
 def sync_tree(directory: Path) -> None:

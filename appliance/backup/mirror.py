@@ -82,6 +82,7 @@ def _copy(database: Database, config_file: Path, write_notebook: WriteNotebook, 
             f"The box's database is damaged ({faults[0]}), so it was not mirrored and the earlier copies stay; run "
             "`membox doctor`, and `membox backup restore` from the mirror if it says so.",
         )
+    copies.forget_running(copy)
     (partial / NOTEBOOK_DIRECTORY).mkdir(mode=0o700)
     write_notebook(copy, partial / NOTEBOOK_DIRECTORY)
     if config_file.exists():

@@ -130,19 +130,21 @@ def _build(chosen: Path, manifest: Manifest, home: Path) -> Path:
 
 
 def _keep_machines(home: Path, built: Path) -> None:
+    owner = home.stat().st_uid
     for name in _MACHINES:
         files = [name] if (home / name).is_file() else [f"{name}/{file}" for file in files_under(home / name)]
         for file in files:
-            copy_file(home / file, built / file)
+            copy_file(home / file, built / file, of=owner)
 
 
 def _take_owner(built: Path, home: Path) -> None:
     """Restored by root for a service, the files belong to the service."""
-    owner, mode = home.stat(), home.stat().st_mode & 0o777
-    built.chmod(mode)
+    owner = home.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
-        for path in [built, *built.rglob("*")]:
-            os.chown(path, owner.st_uid, owner.st_gid)
+        # From within: as long as `built` is root's, its new owner cannot put a link into the way of the next step.
+        for path in [*reversed(sorted(built.rglob("*"))), built]:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    built.chmod(owner.st_mode & 0o777)
 
 
 def _swap(built: Path, home: Path) -> Path:

@@ -1,4 +1,6 @@
-"""Reading a copy of the database that nobody has open: what it holds, and whether it is sound. Nothing is written."""
+"""Reading a copy of the database that nobody has open: what it holds, and whether it is sound. Nothing is written,
+but for `forget_running`.
+"""
 
 import hashlib
 import sqlite3
@@ -52,6 +54,16 @@ def unsound(conn: sqlite3.Connection) -> list[str]:
     """What is wrong with the pages and references of an open database."""
     faults = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
     return faults + [f"broken reference in {row[0]} row {row[1]}" for row in conn.execute("PRAGMA foreign_key_check")]
+
+
+def forget_running(path: Path) -> None:
+    """Take out of a fresh copy the runs that had not ended, its own making among them: in the copy nothing runs."""
+    conn = sqlite3.connect(path)
+    try:
+        with conn:
+            conn.execute(f'DELETE FROM "{schema.job_runs.name}" WHERE outcome IS NULL')  # noqa: S608 - our own name
+    finally:
+        conn.close()
 
 
 def content_digest(path: Path) -> str:

@@ -1,6 +1,7 @@
 """A copy becomes the same box again, or the sentence says why not and nothing has changed."""
 
 import json
+import os
 import stat
 import subprocess
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pytest
 
 from appliance.backup.restore import restore
 from appliance.box import Box, open_box
+from appliance.daemon.runs import Runs
+from appliance.daemon.schedule import mirror_now
 from appliance.errors import ConflictError, NotFoundError, StorageError, StorageFullError, UnavailableError
 from appliance.lease import DAEMON, Lease
 from appliance.memory.models import RecallRequest
@@ -47,6 +50,15 @@ def test_the_restored_box_is_the_same(box: Box, mirror: Path, tmp_path: Path, op
     assert everything(second) == before
     assert copies.counts(second.config.database_path) == restored.counts
     assert second.database.check() == []
+
+
+def test_no_job_runs_or_was_broken_off_in_the_restored_box(
+    box: Box, mirror: Path, tmp_path: Path, opened: Callable[[Path], Box]
+) -> None:
+    mirror_now(box)
+    restore(mirror, tmp_path / "second")
+    second = opened(tmp_path / "second")
+    assert Runs(second.database, second.clock).last("mirror") is None
 
 
 def test_a_key_made_before_opens_the_restored_box(
@@ -156,6 +168,27 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(box: Box, mirror: Path
     (generation / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StorageError, match="outside"):
         restore(generation, tmp_path / "second")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can restore another user's home")
+def test_root_takes_nothing_along_to_which_the_owner_of_the_home_has_no_right(
+    box: Box, mirror: Path, tmp_path: Path
+) -> None:
+    box.backup.mirror()
+    home, owner = tmp_path / "second", 4321
+    (home / "keyring").mkdir(parents=True)
+    (home / "keyring" / "own").write_text("theirs")
+    for path in (home, *home.rglob("*")):
+        os.chown(path, owner, owner)
+    restore(mirror, home, replace=True)
+    assert {path.lstat().st_uid for path in (home, *home.rglob("*"))} - {0} == {owner}
+    assert (home / "keyring" / "own").read_text() == "theirs"
+    (tmp_path / "roots").write_text("root's alone")
+    (home / "keyring" / "led").symlink_to(tmp_path / "roots")
+    with pytest.raises(StorageError, match="another user's"):
+        restore(mirror, home, replace=True)
+    assert not [path for path in tmp_path.glob("second*/keyring/led") if not path.is_symlink()]
+    assert (home / "config.toml").exists()
 
 
 def test_a_full_disk_leaves_nothing_half(box: Box, mirror: Path, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from appliance.box import Box
 from appliance.config_file import set_value
 from appliance.daemon.findings import Finding, Severity
 from appliance.daemon.health import findings
+from appliance.daemon.jobs import DRILL, Job, jobs_of
 from appliance.daemon.proving import prove
-from appliance.daemon.schedule import copy_for_snapshot
+from appliance.daemon.schedule import copy_for_snapshot, mirror_now
 from appliance.errors import (
     ConflictError,
     ForbiddenError,
@@ -252,6 +253,18 @@ def test_a_snapshot_that_holds_no_sound_box_fails_the_drill(kept: Kept) -> None:
 def test_the_mirror_can_be_drilled_too(kept: Kept, mirror: Path) -> None:
     kept.box.backup.mirror()
     assert str(mirror) in Drill(kept.box.home, prove, kept.box.clock).of_mirror(mirror).sentence
+
+
+def test_the_daemon_drills_the_mirror_of_a_box_that_has_nothing_else(kept: Kept) -> None:
+    def drill() -> Job:
+        return next(job for job in jobs_of(kept.box) if job.name == DRILL)
+
+    mirror_now(kept.box)
+    assert not drill().is_enabled()  # snapshots are drilled beside it
+    set_value(kept.box.home, "backups.snapshot_repository", "", {})
+    assert drill().is_enabled()
+    assert "from the mirror" in drill().run()
+    assert kept.found("drill").severity is Severity.OK
 
 
 def test_an_old_snapshot_and_an_old_drill_are_found(kept: Kept, clock: Any) -> None:
