@@ -1,6 +1,7 @@
 #!/bin/sh
 # First boot: bring membox onto this machine, then let it make the machine a box, as /etc/membox/site.yml says.
 # Ends in a healthy box or in one sentence, in the log and on the console; can be run again.
+# By hand: sudo sh first-boot.sh [WHEEL], a file, a URL or a package spec; without one site.yml says where it comes from.
 set -eu
 
 answers=/etc/membox/site.yml
@@ -43,7 +44,8 @@ until apt-get -o DPkg::Lock::Timeout=300 -qq update >>"$log" 2>&1 &&
     sleep 10 # a network that is just coming up
 done
 
-wheel=$(answer membox_wheel)
+wheel=${1:-$(answer membox_wheel)}
+[ ! -f "$wheel" ] || wheel=$(realpath "$wheel")
 # Its own environment: Ansible runs from here, beside the releases that it installs.
 [ -x "$home/bin/pip" ] || python3 -m venv "$home" >>"$log" 2>&1
 "$home/bin/pip" install --quiet --no-deps --upgrade "${wheel:-membox}" >>"$log" 2>&1 ||
@@ -53,7 +55,7 @@ wheel=$(answer membox_wheel)
     -r "$(echo "$home"/lib/python3*/site-packages/appliance/provision/bundled/requirements-provision.lock)" >>"$log" 2>&1 ||
     stop "What membox needs cannot be installed: check the network and the disk, then run $0 again."
 
-if "$home/bin/membox" provision --local --wipe >>"$log" 2>&1; then
+if "$home/bin/membox" provision --local --wipe ${1:+"--wheel=$wheel"} >>"$log" 2>&1; then
     say "this machine is a memory box. To sign in: \`sudo membox login-link\`, or as an owner on your tailnet."
 else
     stop "$(tail -n 1 "$log" | sed 's/^membox: //') (Then run $0 again.)"

@@ -84,7 +84,7 @@ def test_the_file_is_private_and_never_written_over(tmp_path: Path) -> None:
     assert path.read_text() == "other"
 
 
-def first_boot(tmp_path: Path, answers: str, **commands: str) -> subprocess.CompletedProcess[str]:
+def first_boot(tmp_path: Path, answers: str, *words: str, **commands: str) -> subprocess.CompletedProcess[str]:
     """Run the script with its paths moved under `tmp_path`, and `commands` standing in for the machine's."""
     script = bundled("cloud-init/first-boot.sh").read_text()
     for path in ("/etc/membox", "/opt/membox", "/var/log", "/dev/console"):
@@ -98,7 +98,7 @@ def first_boot(tmp_path: Path, answers: str, **commands: str) -> subprocess.Comp
         command.write_text(f"#!/bin/sh\n{body}\n")
         command.chmod(0o755)
     return subprocess.run(
-        ["sh", "-s"],
+        ["sh", "-s", *words],
         input=script,
         env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"},
         capture_output=True,
@@ -141,3 +141,10 @@ def test_an_operators_own_answers_win(tmp_path: Path) -> None:
     (tmp_path / "etc/membox/site.d/10-mine.yml").write_text("membox_wheel: https://example.com/a.whl # mine\n")
     done = first_boot(tmp_path, 'membox_wheel: "membox"', python3=VENV_WHOSE_PIP_FAILS)
     assert "cannot be installed from https://example.com/a.whl:" in done.stdout
+
+
+def test_a_wheel_named_by_hand_wins(tmp_path: Path) -> None:
+    wheel = tmp_path / "membox-9-py3-none-any.whl"
+    wheel.touch()
+    done = first_boot(tmp_path, 'membox_wheel: "membox"', str(wheel), python3=VENV_WHOSE_PIP_FAILS)
+    assert f"cannot be installed from {wheel}:" in done.stdout
