@@ -24,6 +24,8 @@ DAEMON = "daemon"
 COMMAND = "command"
 _POLL_SECONDS = 0.02
 _LENGTH = 1024
+# Root looks into homes that are another user's, and restores them: nothing there may lead it elsewhere or hold it up.
+_AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Lease:
 def holder(home: Path) -> Holder | None:
     """Who holds the lease of `home` now; None when nobody does. Makes and changes nothing."""
     try:
-        descriptor = os.open(lock_path(home), os.O_RDONLY)
+        descriptor = os.open(lock_path(home), os.O_RDONLY | _AS_IT_IS)
     except OSError:
         return None  # no home, or none that we may look into
     try:
@@ -120,19 +122,29 @@ def make_home(home: Path) -> None:
 
     Where its group may pass through the home, it may pass through the run directory to the socket; never list it.
     """
+    os.close(_made_run_directory(home))
+
+
+def _made_run_directory(home: Path) -> int:
+    """A descriptor of the home's run directory, which is made with the home where it is not there."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    run = run_directory(home)
-    run.mkdir(mode=0o700, exist_ok=True)
-    if home.stat().st_mode & stat.S_IXGRP and not run.stat().st_mode & stat.S_IXGRP:
+    run_directory(home).mkdir(mode=0o700, exist_ok=True)
+    run = os.open(run_directory(home), os.O_RDONLY | os.O_DIRECTORY | _AS_IT_IS)
+    of_home = home.stat()
+    if of_home.st_mode & stat.S_IXGRP and not os.fstat(run).st_mode & stat.S_IXGRP:
         with suppress(PermissionError):  # of a group the caller is not in
-            os.chown(run, -1, home.stat().st_gid)
-        run.chmod(0o710)
+            os.fchown(run, -1, of_home.st_gid)
+        os.fchmod(run, 0o710)
+    return run
 
 
 def _open(home: Path) -> int:
     try:
-        make_home(home)
-        return os.open(lock_path(home), os.O_RDWR | os.O_CREAT, 0o600)
+        run = _made_run_directory(home)
+        try:
+            return os.open(lock_path(home).name, os.O_RDWR | os.O_CREAT | _AS_IT_IS, 0o600, dir_fd=run)
+        finally:
+            os.close(run)
     except OSError as fault:
         raise unwritable(home, fault) from fault
 

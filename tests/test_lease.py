@@ -52,6 +52,25 @@ def test_a_home_is_made_for_its_owner_only(home: Path) -> None:
         assert stat.S_IMODE(lock_path(home).stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("name", ["run", "run/lock"])
+def test_a_link_in_a_home_leads_nobody_elsewhere(home: Path, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if name == "run":
+        home.mkdir(mode=0o710)
+        elsewhere.mkdir(mode=0o700)
+    else:
+        (home / "run").mkdir(parents=True)
+        elsewhere.write_text("somebody's")
+    (home / name).symlink_to(elsewhere)
+    with pytest.raises(StorageError, match="cannot be written"):
+        Lease.acquire(home, COMMAND)
+    if name == "run":
+        assert (list(elsewhere.iterdir()), stat.S_IMODE(elsewhere.stat().st_mode)) == ([], 0o700)
+    else:
+        assert elsewhere.read_text() == "somebody's"
+        assert lease.holder(home) is None
+
+
 def test_where_its_group_may_pass_through_the_home_it_may_to_the_socket(home: Path) -> None:
     lease.make_home(home)
     home.chmod(0o710)  # afterwards, as when a home is restored

@@ -142,7 +142,7 @@ def _take_owner(built: Path, home: Path) -> None:
     owner = home.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
         # From within: as long as `built` is root's, its new owner cannot put a link into the way of the next step.
-        for path in [*reversed(sorted(built.rglob("*"))), built]:
+        for path in [*sorted(built.rglob("*"), reverse=True), built]:
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
     built.chmod(owner.st_mode & 0o777)
 
