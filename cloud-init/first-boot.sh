@@ -1,6 +1,6 @@
 #!/bin/sh
 # First boot: bring membox onto this machine, then let it make the machine a box, as /etc/membox/site.yml says.
-# Ends in a healthy box or in one sentence, in the log and on the console; can be run again.
+# Ends in a healthy box or in one sentence, in the log and on the console; can be run again, and upgrades then.
 # By hand: sudo sh first-boot.sh [WHEEL], a file, a URL or a package spec; without one site.yml says where it comes from.
 set -eu
 
@@ -55,7 +55,7 @@ wheel=${1:-$(answer membox_wheel)}
     -r "$(echo "$home"/lib/python3*/site-packages/appliance/provision/bundled/requirements-provision.lock)" >>"$log" 2>&1 ||
     stop "What membox needs cannot be installed: check the network and the disk, then run $0 again."
 
-if "$home/bin/membox" provision --local --wipe ${1:+"--wheel=$wheel"} >>"$log" 2>&1; then
+if "$home/bin/membox" provision --local --newest --wipe ${1:+"--wheel=$wheel"} >>"$log" 2>&1; then
     say "this machine is a memory box. To sign in: \`sudo membox login-link\`, or as an owner on your tailnet."
 else
     stop "$(tail -n 1 "$log" | sed 's/^membox: //') (Then run $0 again.)"

@@ -25,11 +25,12 @@ from appliance.errors import InvalidError
     help="Further variables of the roles, as YAML; wins over /etc/membox/site.yml and site.d/*.yml.",
 )
 @click.option("--wheel", help="Where membox comes from: a path, a URL or a package spec. [default: the answers']")
+@click.option("--newest", is_flag=True, help="Ask a URL or spec again what it gives today, and upgrade to that.")
 @click.option("--check", is_flag=True, help="Only tell what would change.")
 @click.option(
     "--wipe", is_flag=True, help="Take the answers' secrets out of what cloud-init keeps, as a first boot does."
 )
-def provision(local: bool, answers: tuple[Path, ...], wheel: str | None, check: bool, wipe: bool) -> int:  # noqa: ARG001 - `local` is there to be said
+def provision(local: bool, answers: tuple[Path, ...], wheel: str | None, newest: bool, check: bool, wipe: bool) -> int:  # noqa: ARG001 - `local` is there to be said
     """Make this machine a memory box, or bring it up to date.
 
     Runs the same playbook as a fleet's, with Ansible on this machine. It can be run again at any time.
@@ -39,7 +40,7 @@ def provision(local: bool, answers: tuple[Path, ...], wheel: str | None, check: 
     from appliance.provision.wipe import wipe as wipe_caches
 
     files = answer_files(answers)
-    code = provision_here(files, wheel, check)
+    code = provision_here(files, wheel, newest, check)
     if wipe and not check:
         wipe_caches(secrets_in(files))
         if code == 0:

@@ -20,6 +20,7 @@ def erase(home: Path) -> None:
     somebody else's, its entries are moved one by one, the notebook first: the database alone makes it anew. What an
     earlier run was kept from erasing goes too.
     """
+    home = home.resolve()  # a link to the home stays one
     aside = _set_aside(home)
     for left in {aside, *_left_over(home)}:
         shutil.rmtree(left)

@@ -1,5 +1,6 @@
 """`membox provision --local`: the playbook of every box, run on this machine by Ansible."""
 
+import json
 import os
 import subprocess
 import sys
@@ -29,12 +30,13 @@ def answer_files(given: Iterable[Path] = ()) -> list[Path]:
     return [*standing, *sorted(MORE_ANSWERS.glob("*.yml")), *given]
 
 
-def provision_here(answers: Sequence[Path], wheel: str | None = None, check: bool = False) -> int:
+def provision_here(answers: Sequence[Path], wheel: str | None = None, newest: bool = False, check: bool = False) -> int:
     """Run site.yml here; Ansible's exit code. What it does, and at a failure one last sentence, is printed.
 
     Args:
         answers: files of variables; their contents never pass through a command line.
-        wheel: the source of membox's wheel, when no file names it: a path, a URL or a package spec.
+        wheel: the source of membox's wheel, in place of the answers': a path, a URL or a package spec.
+        newest: ask that source again what it gives today.
         check: only tell what would change.
 
     Raises:
@@ -45,8 +47,9 @@ def provision_here(answers: Sequence[Path], wheel: str | None = None, check: boo
         raise ForbiddenError("not_root", "Making this machine a box needs root: run it again with sudo.")
     command = [
         *(str(_ansible_playbook()), "--inventory", str(bundled("inventory/local.yml"))),
-        *([f"--extra-vars=membox_wheel={wheel}"] if wheel else []),
         *(f"--extra-vars=@{path}" for path in answers),
+        *([f"--extra-vars={json.dumps({'membox_wheel': wheel})}"] if wheel else []),
+        *(['--extra-vars={"membox_newest": true}'] if newest else []),
         *(["--check", "--diff"] if check else []),
         str(bundled("playbooks/site.yml")),
     ]
