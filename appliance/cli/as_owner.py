@@ -36,6 +36,7 @@ def run_as(user: int, group: int, command: Sequence[str], environ: dict[str, str
     if os.geteuid() == 0 and user:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", **environ}
         changed = {"user": user, "group": group, "extra_groups": [], "env": environment}
+        changed["start_new_session"] = True  # else it could type into root's terminal
     try:
         done: subprocess.CompletedProcess[str] = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False,

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -77,7 +78,13 @@ def _of_the_daemon(caller: Caller) -> list[dict[str, Any]]:
 
 def running_daemon(caller: Caller) -> BoxClient:
     """The daemon of the home, and no other way to it."""
-    return BoxClient(UnixTransport(socket_path(caller.home), lambda: owner_key_path(caller.home).read_text()))
+    return BoxClient(UnixTransport(socket_path(caller.home), lambda: _owner_key(caller.home)))
+
+
+def _owner_key(home: Path) -> str:
+    """The key to send to who listens there: that home may be another's, and a link in it lead to a secret of root's."""
+    with os.fdopen(os.open(owner_key_path(home), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+        return file.read()
 
 
 def print_findings(findings: Findings) -> None:

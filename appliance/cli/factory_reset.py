@@ -23,7 +23,13 @@ _USING_THE_HOME = tuple(unit for unit in (*UNITS, *UNITS_AT_TIMES) if unit != "m
 _LONGEST_SECONDS = 180.0  # beyond the services' own limits for stopping
 _AGENT = "agent"
 # Its login to this box, the person's to Claude, and what was said there; its tools and its work stay.
-_OF_THE_AGENT = (".config/membox", ".claude.json", ".claude/.credentials.json", ".claude/projects", ".claude/history.jsonl")
+_OF_THE_AGENT = (
+    ".config/membox",
+    ".claude.json",
+    ".claude/.credentials.json",
+    ".claude/projects",
+    ".claude/history.jsonl",
+)
 # What makes a box reachable, which provisioning wrote.
 _KEPT = (("tailnet", "serve"), ("tailnet", "hostname"), ("tailnet", "owners"), ("daemon", "web_hosts"))
 
@@ -126,7 +132,9 @@ def _start(machine: Machine) -> None:
 def _units(machine: Machine, listing: str, state: str) -> list[str]:
     """Those of the units that use the home which are in that state."""
     listed = machine.ask("systemctl", listing, state, "--no-legend", "--plain", *_USING_THE_HOME)
-    return [line.split()[0] for line in listed.out.splitlines() if line.strip()] if listed else []
+    if listed is None:
+        raise UnavailableError("unit_failed", "systemctl does not answer, so nobody knows what runs; try again.")
+    return [line.split()[0] for line in listed.out.splitlines() if line.strip()]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 
 from appliance.daemon import health
 from appliance.daemon.checks import disk, units
+from appliance.home import owner_key_path
 from appliance.machine import Machine
 
 
@@ -69,3 +70,12 @@ def test_root_hears_what_the_daemon_finds_and_of_the_machine_once(served: Any, r
     assert answer["checks"][0]["check"] == "units"
     assert {"notebook", "mirror", "disk"} <= set(names)
     assert names.count("disk") == 1
+
+
+def test_root_sends_nothing_that_a_link_in_the_home_leads_to(served: Any, root_on_a_box: Path, tmp_path: Path) -> None:
+    key = owner_key_path(served.home)
+    key.rename(tmp_path / "elsewhere")
+    key.symlink_to(tmp_path / "elsewhere")
+    names = {finding["check"] for finding in served.json("doctor", code=1)["checks"]}
+    assert "daemon" in names
+    assert "notebook" not in names

@@ -1,5 +1,6 @@
 """`membox factory-reset`: asked twice, everything is erased and an empty box takes its place."""
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 
 from appliance import hold
+from appliance.cli import factory_reset
+from appliance.machine import Machine
 from appliance.provision.erase import erase
 
 HOST = socket.gethostname()
@@ -84,6 +87,27 @@ def test_a_box_whose_settings_are_broken_can_be_reset(lived_in: Any) -> None:
     (lived_in.home / "config.toml").write_text("[nonsense")
     assert lived_in.json("factory-reset", "--yes-erase", HOST)["kept"] == []
     assert lived_in.json("recall", "old owner's note")["items"] == []
+
+
+def test_nothing_is_erased_while_the_services_are_not_known_to_be_stopped(
+    lived_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "opt" / "membox").mkdir(parents=True)
+    (tmp_path / "opt" / "membox" / "current").symlink_to("releases/1.0")
+    with monkeypatch.context() as on_a_box:
+        on_a_box.setattr(os, "geteuid", lambda: 0)
+        on_a_box.setattr(factory_reset, "Machine", lambda home: Machine(home=home, root=tmp_path))
+        told = lived_in("factory-reset", "--yes-erase", HOST, code=1, environ={"PATH": ""})
+    assert "systemctl does not answer" in told.stderr
+    assert is_as_it_was(lived_in)
+
+
+def test_a_home_that_is_a_link_is_erased_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "box" / "notebook").mkdir(parents=True)
+    (tmp_path / "home").symlink_to(tmp_path / "disk" / "box")
+    erase(tmp_path / "home")
+    assert (tmp_path / "home").readlink() == tmp_path / "disk" / "box"
+    assert [*(tmp_path / "disk").rglob("*")] == [tmp_path / "disk" / "box"]
 
 
 def test_a_home_that_cannot_be_moved_is_emptied_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
