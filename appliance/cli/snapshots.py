@@ -30,7 +30,8 @@ _MOST_INPUT = 4096  # characters
 def snapshot(caller: Caller, new_repository: bool, as_json: bool) -> None:
     """Store an encrypted snapshot off the box.
 
-    It goes to backups.snapshot_repository, and is of the mirror, brought up to date, or of a copy made for it. The first one makes the repository.
+    It goes to backups.snapshot_repository, and is of the mirror, brought up to date, or of a copy made for it. The
+    first one makes the repository.
     """
     from appliance.backup.snapshots import Snapshots
 
@@ -58,7 +59,8 @@ def snapshot(caller: Caller, new_repository: bool, as_json: bool) -> None:
 def drill(caller: Caller, as_json: bool) -> None:
     """Bring the newest snapshot back, as a rehearsal.
 
-    It is restored to a temporary home, opened and asked. Without snapshots, the mirror is drilled. The result stands in `membox status`; exit code 1 when it failed.
+    It is restored to a temporary home, opened and asked. Without snapshots, the mirror is drilled. The result stands in
+    `membox status`; exit code 1 when it failed.
     """
     from appliance.backup.drill import Drill
     from appliance.backup.snapshots import required
