@@ -48,12 +48,17 @@ def provision_here(answers: Sequence[Path], wheel: str | None = None, newest: bo
     command = [
         *(str(_ansible_playbook()), "--inventory", str(bundled("inventory/local.yml"))),
         *(f"--extra-vars=@{path}" for path in answers),
-        *([f"--extra-vars={json.dumps({'membox_wheel': wheel})}"] if wheel else []),
+        *([f"--extra-vars={json.dumps({'membox_wheel': _source(wheel)})}"] if wheel else []),
         *(['--extra-vars={"membox_newest": true}'] if newest else []),
         *(["--check", "--diff"] if check else []),
         str(bundled("playbooks/site.yml")),
     ]
     return subprocess.run(command, env=_environment(), umask=0o022, check=False).returncode
+
+
+def _source(wheel: str) -> str:
+    """A wheel's source for the role, to which only a whole path is one."""
+    return str(Path(wheel).absolute()) if Path(wheel).is_file() else wheel
 
 
 def _ansible_playbook() -> Path:

@@ -1,5 +1,6 @@
 """Provisioning this machine: what is refused, which answers count, and secrets that do not stay behind."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -54,6 +55,27 @@ def test_without_ansible_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(NotConfiguredError, match=r"pip install 'membox\[provision\]'"):
         provision_here([])
+
+
+def test_a_wheel_is_named_by_its_whole_path_and_a_spec_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ansible-playbook").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/asked\n')
+    (tmp_path / "ansible-playbook").chmod(0o755)
+    (tmp_path / "my wheels").mkdir()
+    (tmp_path / "my wheels" / "membox-1-py3-none-any.whl").touch()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.chdir(tmp_path / "my wheels")
+    for wheel, source in (
+        ("./membox-1-py3-none-any.whl", f"{tmp_path}/my wheels/membox-1-py3-none-any.whl"),
+        ("membox==1.0", "membox==1.0"),
+        ("https://example.com/membox.whl", "https://example.com/membox.whl"),
+    ):
+        assert provision_here([], wheel) == 0
+        asked = (tmp_path / "asked").read_text().splitlines()
+        (given,) = [word.removeprefix("--extra-vars=") for word in asked if word.startswith("--extra-vars=")]
+        assert json.loads(given) == {"membox_wheel": source}
 
 
 def play(tmp_path: Path, tasks: str) -> str:
