@@ -84,7 +84,7 @@ def health(caller: Caller, url: str | None, as_json: bool) -> None:
 def _serving(caller: Caller, url: str | None) -> Transport:
     """The way to a box that runs: a home opened for the question would always be well."""
     if url or caller.url:
-        return transport_to(url or caller.url, "")
+        return transport_to(url or caller.url, "", patience=0.0)
     caller.require_home()
     if not caller.is_served():
         raise UnavailableError("no_daemon", f"No daemon runs on {caller.home}; start it with `membox daemon start`.")

@@ -182,10 +182,11 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = connect_unix(self._path, CONNECT_SECONDS)
 
 
-def transport_to(url: str, key: str) -> Transport:
+def transport_to(url: str, key: str, patience: float = RESTART_SECONDS) -> Transport:
     """The way to the box at `url`: http(s), or `unix:///…` for a daemon's socket on this machine.
 
-    A daemon that is being started again is waited for: whoever has its key need not be able to see its lease.
+    There a daemon that is being started again is waited for, `patience` seconds: whoever has a key need not be able to
+    see whether one holds the lease.
 
     Raises:
         NotConfiguredError: `url` is no such address, or `key` cannot be one.
@@ -196,7 +197,7 @@ def transport_to(url: str, key: str) -> Transport:
     if not path.is_absolute() or "\0" in str(path):
         raise _bad_url(url)
     bearer(key)
-    return UnixTransport(path, lambda: key, RESTART_SECONDS)
+    return UnixTransport(path, lambda: key, patience)
 
 
 def connect_unix(path: Path, seconds: float) -> socket.socket:
