@@ -120,7 +120,7 @@ class Boxed:
         )  # fmt: skip
 
     def switch(self, version: str, *more: str, code: str = "", by: str = "") -> "subprocess.CompletedProcess[str]":
-        words = ["release", "switch", version, "--root", str(self.root), "--wait", "20", *more]
+        words = ["release", "switch", version, "--root", str(self.root), "--wait", "60", *more]
         return self.membox(by or version, *words, code=code)
 
     def recover(self, version: str = "current") -> "subprocess.CompletedProcess[str]":
