@@ -93,10 +93,9 @@ def _fill(root: Path, release: Path, wheel: Path, record: dict[str, str]) -> Non
     _run([sys.executable, "-m", "venv", "--without-pip", str(release)], release.name)
     install_here = [*_pip(root), "--python", str(release / "bin" / "python"), "install", "--no-cache-dir"]
     with tempfile.NamedTemporaryFile(suffix=".lock") as lock:
-        lock.write(_lock(wheel))
+        lock.write(_lock(wheel) + f"\n{wheel} --hash=sha256:{record['sha256']}\n".encode())
         lock.flush()
         _run([*install_here, "--require-hashes", "--only-binary=:all:", "--requirement", lock.name], wheel.name)
-    _run([*install_here, "--no-deps", str(wheel)], wheel.name)
     _run([str(release / "bin" / "membox"), "--version"], wheel.name)
     _write_durably(release / COMPLETE, json.dumps(record))
 
@@ -129,8 +128,10 @@ def _run(command: list[str], what: str) -> None:
 
 def _write_durably(file: Path, text: str) -> None:
     os.sync()  # everything the release consists of is on disk before it counts as complete
-    file.write_text(text + "\n", "utf-8")
-    os.sync()
+    with file.open("w", encoding="utf-8") as out:
+        out.write(text + "\n")
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def main() -> int:
