@@ -103,7 +103,12 @@ def test_a_name_that_could_be_more_than_a_name_is_refused(secrets: Secrets, name
 
 def test_what_is_no_value_is_refused_and_the_old_one_stays(secrets: Secrets) -> None:
     secrets.set("a", "x" * MAX_VALUE_BYTES)
-    for value, error in (("", InvalidError), ("\ud800", InvalidError), ("a\0b", InvalidError), ("é" * MAX_VALUE_BYTES, TooLargeError)):
+    for value, error in (
+        ("", InvalidError),
+        ("\ud800", InvalidError),
+        ("a\0b", InvalidError),
+        ("é" * MAX_VALUE_BYTES, TooLargeError),
+    ):
         with pytest.raises(error):
             secrets.set("a", value)
     assert secrets.get("a") == "x" * MAX_VALUE_BYTES
