@@ -14,7 +14,7 @@ def sync(path: Path) -> None:
 
 
 def write_atomically(file: Path, content: str | bytes, mode: int = 0o600) -> None:
-    """Replace `file` by `content` so that a crash leaves the one or the other; by default readable by its owner only."""
+    """Replace `file` by `content` so that a crash leaves one of the two; by default only its owner can read it."""
     partial = file.with_name(file.name + ".partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as out:

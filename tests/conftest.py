@@ -41,7 +41,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of a Chromium: `$MEMBOX_CHROMIUM`, else the first of its names on PATH (as in .ci/browser)."""
+    """The path of a Chromium: `$MEMBOX_CHROMIUM`, else the first of its names on PATH (as in .ci/tools)."""
     names = (os.environ.get("MEMBOX_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
     for name in filter(None, names):
         if path := shutil.which(name):

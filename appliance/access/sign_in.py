@@ -39,7 +39,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in person's session, found by its cookie; or, without an id, by `login`, which the tailnet vouches for."""
+    """A signed-in person's session, found by its cookie or, without an id, by the `login` that the tailnet names."""
 
     session_id: str
     principal: Principal

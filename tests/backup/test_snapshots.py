@@ -278,12 +278,14 @@ def test_an_old_snapshot_and_an_old_drill_are_found(kept: Kept, clock: Any) -> N
     assert "too long ago" in kept.found("drill").sentence
 
 
-def test_a_recovery_key_that_nobody_confirmed_is_found(kept: Kept) -> None:
+def test_a_recovery_key_that_nobody_confirmed_for_long_is_found(kept: Kept, clock: Any) -> None:
     assert "backup recovery-key`" in kept.found("recovery_key").remedy
     state.update(kept.box.home, key_shown_at=kept.box.clock())
     assert "--confirm" in kept.found("recovery_key").remedy
     state.update(kept.box.home, key_confirmed_at=kept.box.clock())
     assert kept.found("recovery_key").severity is Severity.OK
+    clock.now += timedelta(days=200)
+    assert "still where you keep it" in kept.found("recovery_key").sentence
 
 
 def test_a_damaged_state_is_as_none(kept: Kept) -> None:
