@@ -24,7 +24,8 @@ def test_cloud_init_finds_no_fault_in_the_pasted_file(box: Any) -> None:
 
 
 def test_the_first_boot_ended_in_a_healthy_box(box: Any) -> None:
-    assert "status: done" in box.run("cloud-init status")
+    # It may grumble that it could not write root's authorized_keys: those of the tests stand there.
+    assert "status: done" in box.tries("cloud-init status").stdout
     assert box.is_healthy()
     word = f"paste{secrets.token_hex(4)}"
     box.run(f"membox note 'The {word} is in the drawer'")
@@ -45,7 +46,7 @@ def test_the_key_is_nowhere_left_once_it_was_used(box: Any) -> None:
 def test_it_stays_a_healthy_box_when_it_starts_again(box: Any, until: Callable[..., Any]) -> None:
     box.reboot()
     until(box.is_healthy, "the box is healthy")
-    assert "status: done" in box.run("cloud-init status --wait")
+    assert "status: done" in box.tries("cloud-init status --wait").stdout
     assert box.tries(f"grep -rlF {PLANTED} /etc /run /var").stdout == ""
 
 
