@@ -32,7 +32,7 @@ class Switcher:
     Args:
         inside: works in the home as its owner.
         say: told, in a line each, what is done.
-        healthy_within: seconds that a release has from its start until it is well.
+        healthy_within: seconds that the new release has from its start until it is well.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Switcher:
         self._releases.activate(begun.new)
         self._say(f"Starting {self._unit.name}; writes stay held until it is well.")
         self._unit.start()
-        self._wait_until_well(begun.new)
+        self._wait_until_well(begun.new, self._healthy_within)
         record.save(self._root, replace(begun, is_open=True))
 
     def _hold(self, version: str) -> float:
@@ -145,10 +145,10 @@ class Switcher:
             held = self._inside.run("hold", **asked)
         return float(held["until"])
 
-    def _wait_until_well(self, version: str) -> None:
+    def _wait_until_well(self, version: str, within: float) -> None:
         began = time.monotonic()
         why = "it does not start"
-        while (left := began + self._healthy_within - time.monotonic()) > 0:
+        while (left := began + within - time.monotonic()) > 0:
             seen = self._inside.run("health", version=version.partition("+")[0], seconds=min(left, _LOOK_SECONDS))
             if seen["is_well"]:
                 self._say(f"{version} runs and is well, after {time.monotonic() - began:.0f} s.")
@@ -182,7 +182,8 @@ class Switcher:
                 )
             if begun.old:
                 self._unit.start()
-                self._wait_until_well(begun.old)
+                # Not hurried by a short limit for the new one: nothing is left to go back to.
+                self._wait_until_well(begun.old, max(self._healthy_within, HEALTHY_WITHIN))
             self._inside.run("open")
             record.remove(self._root)
         except (MemboxError, OSError) as fault:

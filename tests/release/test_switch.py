@@ -68,6 +68,12 @@ def test_a_bad_release_gives_way_to_the_one_before_under_load(
     assert "of_release_two" not in schema(running)
 
 
+def test_the_release_of_before_is_not_hurried_by_a_limit_for_the_new_one(running: Boxed) -> None:
+    running.add("2.0.0", fault="ill")
+    assert "The box is back on 1.0.0, and nothing is lost." in sentence(running.switch("2.0.0", "--wait", "1"))
+    assert running.note("let in again") == 200
+
+
 def test_a_bad_first_release_leaves_nothing_in_use(boxed: Boxed) -> None:
     boxed.add("1.0.0", fault="silent")
     assert "No release is in use, as before" in sentence(boxed.switch("1.0.0", "--wait", "5"))
@@ -82,8 +88,8 @@ def test_a_hung_up_terminal_leaves_no_half_of_a_switch(running: Boxed) -> None:
     hang_up = (
         "import os, signal\n"
         "from appliance.release import Switcher\n"
-        "Switcher._wait_until_well, real = lambda self, version: version == '1.0.0' and real(self, version) or "
-        "os.kill(os.getpid(), signal.SIGHUP), Switcher._wait_until_well"
+        "Switcher._wait_until_well, real = lambda self, version, *more: version == '1.0.0' and "
+        "real(self, version, *more) or os.kill(os.getpid(), signal.SIGHUP), Switcher._wait_until_well"
     )
     done = running.switch("2.0.0", code=hang_up)
     assert "was interrupted" in done.stderr
