@@ -70,7 +70,20 @@ def test_a_bad_release_gives_way_to_the_one_before_under_load(
 
 def test_the_release_of_before_is_not_hurried_by_a_limit_for_the_new_one(running: Boxed) -> None:
     running.add("2.0.0", fault="ill")
-    assert "The box is back on 1.0.0, and nothing is lost." in sentence(running.switch("2.0.0", "--wait", "1"))
+    slow = (
+        "import time\n"
+        "from appliance.release import Inside\n"
+        "real, asked = Inside.run, []\n"
+        "def run(self, step, **options):\n"
+        "    if step == 'health' and options['version'] == '1.0.0':\n"
+        "        asked.append(time.monotonic())\n"
+        "        if asked[-1] < asked[0] + 2:\n"
+        "            return {'is_well': False, 'is_final': bool(time.sleep(0.1)), 'why': 'slow'}\n"
+        "    return real(self, step, **options)\n"
+        "Inside.run = run"
+    )
+    done = running.switch("2.0.0", "--wait", "1", code=slow)
+    assert "The box is back on 1.0.0, and nothing is lost." in sentence(done)
     assert running.note("let in again") == 200
 
 
