@@ -19,8 +19,8 @@ from typing import Any
 
 import httpx
 import pytest
-import testinfra
-from testinfra.host import Host
+import testinfra  # type: ignore[import-untyped] # it ships no types
+from testinfra.host import Host  # type: ignore[import-untyped] # likewise
 
 PROJECT = Path(__file__).parents[1]
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
@@ -52,11 +52,14 @@ class Machine:
     def infra(self) -> Host:
         return testinfra.get_host(f"ssh://{self.name}", ssh_config=str(RUN / "ssh_config"), controlpersist=0)
 
-    def tries(self, command: str, stdin: str = "", user: str = "root") -> subprocess.CompletedProcess[str]:
+    def tries(
+        self, command: str, stdin: str = "", user: str = "root", timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
         """Run a shell command there over SSH."""
         if user != "root":
             command = f"cd / && runuser --user {user} -- sh -c {shlex.quote(command)}"
-        return subprocess.run([*SSH, self.name, command], input=stdin, capture_output=True, text=True, timeout=300)
+        given: dict[str, Any] = {"input": stdin, "capture_output": True, "text": True, "timeout": timeout}
+        return subprocess.run([*SSH, self.name, command], check=False, **given)
 
     def run(self, command: str, stdin: str = "", user: str = "root") -> str:
         """What a shell command prints there; it has to succeed."""
@@ -119,7 +122,7 @@ class Machine:
 
     def start(self) -> None:
         """Power on; the machine may have another address afterwards, as with DHCP."""
-        subprocess.run([*SSH, "-O", "exit", self.name], capture_output=True)
+        subprocess.run([*SSH, "-O", "exit", self.name], check=False, capture_output=True)
         cgroup = f"/sys/fs/cgroup/{self.container}"
         subprocess.run(
             ["sh", "-ec", START_IN_OWN_CGROUP, cgroup, self.container], capture_output=True, check=True, timeout=60
@@ -133,10 +136,9 @@ class Machine:
         )
         until(self._has_started, f"{self.name} has started", 90)
 
-
     def _has_started(self) -> bool:
         state = self.tries("systemctl is-system-running").stdout.strip()
-        assert state != "degraded", self.run("systemctl --failed --no-pager; journalctl --priority=err --boot --no-pager")
+        assert state != "degraded", self.run("systemctl --failed; journalctl --priority=err --boot")
         return state == "running"
 
 
@@ -174,7 +176,8 @@ def play() -> Callable[..., Play]:
             str(PROJECT / "playbooks" / playbook),
         ]
         began = time.monotonic()
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+        heard: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 900}
+        done = subprocess.run(command, check=False, **heard)
         return Play(done.returncode, done.stdout, time.monotonic() - began)
 
     return run

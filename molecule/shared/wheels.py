@@ -20,6 +20,8 @@ SOURCES = [
     *("pyproject.toml", "README.md", "LICENSE", "ansible.cfg"),
     *(path.name for path in PROJECT.glob("requirements*.lock")),
 ]
+# Of the versions of previous, next and broken.
+SUFFIXES = (".dev1", ".post1", ".post2")
 MIGRATION = '''"""A change of the schema, made up for the tests of upgrades."""
 
 import sqlalchemy as sa
@@ -75,7 +77,7 @@ def main(into: Path) -> None:
     into.mkdir(exist_ok=True)
     version = re.search(r'__version__ = "(.*)"', (PROJECT / "appliance/__init__.py").read_text())
     assert version
-    previous, following, broken = (copy_of_the_tree(f"{version.group(1)}{suffix}") for suffix in (".dev1", ".post1", ".post2"))
+    previous, following, broken = (copy_of_the_tree(f"{version.group(1)}{suffix}") for suffix in SUFFIXES)
     for tree in (following, broken, broken):
         add_migration(tree)
     (broken / "appliance/daemon/checks/database.py").write_text(UNWELL)

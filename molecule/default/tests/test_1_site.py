@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 RUN = Path(os.environ["MEMBOX_RUN"]) / os.environ["MOLECULE_SCENARIO_NAME"]
-# Of contract and issue: what the roles may cost beside the packages they install, and what a run costs that has nothing to do.
+# What the roles may cost beside the packages they install, and what a run that has nothing to do may take.
 DEAREST_FIRST_RUN, LONGEST_SECOND_RUN = 1.5, 45
 
 
@@ -54,5 +54,7 @@ def test_the_first_run_took_little_more_than_the_packages_it_installs(machine: C
     )
     end, start = map(float, re.findall(r"[\d.]+", bare))
     ratio = (ended - began) / (end - start)
-    print(f"site.yml on a blank machine: {ended - began:.0f} s; apt and pip alone: {end - start:.0f} s; {ratio:.2f} times")
+    print(
+        f"site.yml on a blank machine: {ended - began:.0f} s; what it installs alone: {end - start:.0f} s; {ratio:.2f}"
+    )
     assert ratio <= DEAREST_FIRST_RUN

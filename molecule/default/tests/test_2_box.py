@@ -27,7 +27,12 @@ def test_what_one_agent_remembers_another_recalls(box: Any) -> None:
         stored = one.post("/v0/memory/remember", json={**asked, "items": items})
     assert stored.status_code == 200, stored.text
     with box.client(box.new_key(f"{word}-other", "reader")) as other:
-        asked = {"tenant_id": "home", "agent_id": f"{word}-other", "scope": "team", "query": f"may we {word} on Fridays"}
+        asked = {
+            "tenant_id": "home",
+            "agent_id": f"{word}-other",
+            "scope": "team",
+            "query": f"{word} on Fridays",
+        }
         found = other.post("/v0/memory/recall", json=asked).json()["items"]
     assert stored.json()["memory_ids"][0] in [each["memory_id"] for each in found]
 
@@ -65,7 +70,7 @@ def test_a_file_is_edited_from_elsewhere_and_an_edit_by_hand_is_taken_in(box: An
         assert saved.status_code == 200, saved.text
         assert box.run(f"cat /var/lib/membox/notebook/{path}") == text
         box.run(f"sed -i s/February/March/ /var/lib/membox/notebook/{path}", user="membox")
-        until(lambda: "March" in editor.get("/v1/notebook/document", params={"path": path}).json()["text"], "it is seen")
+        until(lambda: "March" in editor.get("/v1/notebook/document", params={"path": path}).text, "it is seen")
         history = editor.get("/v1/notebook/history", params={"path": path}).json()["versions"]
     assert len(history) == 2
     assert "March" in box.recalls(f"when is the {word} cut")[0]["text"]

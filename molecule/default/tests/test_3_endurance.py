@@ -74,7 +74,7 @@ def test_secrets_are_nowhere_but_in_the_keyring(box: Any, planted: list[str]) ->
         found = box.run(
             """cd /; {
             ps -eo args= | grep --fixed-strings --file=/root/secrets && echo ps
-            grep --files-with-matches --null-data --fixed-strings --file=/root/secrets /proc/[0-9]*/environ /proc/[0-9]*/cmdline
+            grep --files-with-matches --null-data --fixed-strings --file=/root/secrets /proc/[0-9]*/environ
             journalctl --no-pager | grep --fixed-strings --file=/root/secrets && echo journal
             grep --recursive --files-with-matches --fixed-strings --file=/root/secrets --devices=skip \
                 /etc /run /tmp /var/tmp /var/log /var/lib /home /root/.ansible /usr/local /opt/membox/wheels
@@ -85,7 +85,9 @@ def test_secrets_are_nowhere_but_in_the_keyring(box: Any, planted: list[str]) ->
     assert set(found.split()) <= {"/var/lib/membox/run/owner.key"}, found
 
 
-def test_the_metadata_service_answers_root_alone(box: Any, machine: Callable[[str], Any], until: Callable[..., Any]) -> None:
+def test_the_metadata_service_answers_root_alone(
+    box: Any, machine: Callable[[str], Any], until: Callable[..., Any]
+) -> None:
     """A provider's service repeats what the machine was made with; here another machine has its address."""
     blank, ask = machine("blank"), "timeout 5 bash -c '</dev/tcp/169.254.169.254/80'"
     blank.run("ip address replace 169.254.169.254/32 dev eth0")

@@ -62,9 +62,10 @@ def lost(machine: Callable[[str], Any]) -> Lost:
     key.touch(0o600)
     key.write_text(first.json("membox backup recovery-key")["key"])
     held = held_by(first)
+    ssh = f"ssh -F {RUN}/ssh_config"
     # Its disk with the copies is carried to the other machine.
     subprocess.run(
-        f"ssh -F {RUN}/ssh_config first tar --create /srv/copies | ssh -F {RUN}/ssh_config second tar --extract --directory /",
+        f"{ssh} first tar --create /srv/copies | {ssh} second tar --extract --directory /",
         shell=True,
         check=True,
         stderr=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ WHEELS = {**json.loads((RUN / "wheels/wheels.json").read_text()), "this": os.env
 
 
 class Phone:
-    """Sends notes as the phone's page does: what was not answered with 200 is kept and sent again under the same key."""
+    """Sends notes as the phone's page does: what was not answered with 200 is sent again under the same key."""
 
     def __init__(self, name: str, client: httpx.Client) -> None:
         self.name = name
