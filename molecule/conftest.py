@@ -177,7 +177,7 @@ def play() -> Callable[..., Play]:
         ]
         began = time.monotonic()
         heard: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 900}
-        done = subprocess.run(command, check=False, **heard)
+        done = subprocess.run(command, check=False, env={**os.environ, "ANSIBLE_FORCE_COLOR": "false"}, **heard)
         return Play(done.returncode, done.stdout, time.monotonic() - began)
 
     return run
