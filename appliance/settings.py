@@ -12,8 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from appliance import cadence
 
-# A password would stand between the user's name and the @: it is a secret (restic-server-password).
-_REPOSITORY = re.compile(r"/[^\n]*|sftp:[^\n]+|rest:https?://([^\s/@:]+@)?[^\s/@]+(/[^\s@]*)?")
+# A password would stand between the user's name and the @: it is a secret (restic-server-password). A host that begins
+# with a hyphen would be an option of ssh's.
+_REPOSITORY = re.compile(r"/[^\n]*|sftp:(?!/*-|[^\n]*@-)[^\n]+|rest:https?://([^\s/@:]+@)?[^\s/@]+(/[^\s@]*)?")
 
 
 def system_timezone() -> str:

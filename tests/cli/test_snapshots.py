@@ -82,7 +82,17 @@ def test_what_is_missing_is_said(box: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["sftp:", "relative/path", "rest:https://me:secret@nas/box", "s3:bucket", "rest:ftp://nas/"]
+    "place",
+    [
+        "sftp:",
+        "sftp:-oX=y:/d",
+        "sftp://-oX=y/d",
+        "sftp:me@-oX=y:/d",
+        "relative/path",
+        "rest:https://me:secret@nas/box",
+        "s3:bucket",
+        "rest:ftp://nas/",
+    ],
 )
 def test_a_place_that_is_none_is_refused_without_its_password(box: Any, place: str) -> None:
     refused = box("config", "set", "backups.snapshot_repository", place, code=2).stderr
