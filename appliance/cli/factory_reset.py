@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from appliance import hold, lease
-from appliance.cli.as_owner import membox_as_owner, run_as
+from appliance.as_owner import run_as
+from appliance.cli.as_owner import membox_as_owner
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import emit, examples, json_option, shown
 from appliance.errors import ForbiddenError, InvalidError, NotConfiguredError, UnavailableError

@@ -27,7 +27,8 @@ _CRITICAL = "database"  # the check whose errors are the new release's; others m
 
 
 def look(home: Path) -> Answer:
-    """What the switch means for the database."""
+    """What the switch means for the database; what lies beside it from another day must not be taken for its own."""
+    database.tidy(_database(home))
     found = database.outlook(_database(home))
     return {"schema": found.schema, "must_migrate": found.must_migrate}
 
@@ -64,13 +65,16 @@ def swap(home: Path, until: float) -> Answer:
     return {}
 
 
-def health(home: Path, version: str, seconds: float) -> Answer:
-    """Whether the daemon is well within `seconds`; `is_final` when waiting longer would not help."""
+def health(home: Path, version: str, seconds: float, is_known: bool) -> Answer:
+    """Whether the daemon is well within `seconds`; `is_final` when waiting longer would not help.
+
+    Of a release that `is_known` from before, findings do not count: it may have had them before.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
             with _daemon(home) as box:
-                return _judged(box, version)
+                return _judged(box, version, is_known)
         except (MemboxError, OSError) as fault:
             why = fault.sentence.rstrip(".") if isinstance(fault, MemboxError) else str(fault)
         if time.monotonic() >= deadline:
@@ -78,14 +82,15 @@ def health(home: Path, version: str, seconds: float) -> Answer:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _judged(box: BoxClient, version: str) -> Answer:
+def _judged(box: BoxClient, version: str, is_known: bool) -> Answer:
     said = box.get("/healthz")
     if said.get("status") != "ok":
         raise UnavailableError("not_ok", f"Its health is {said.get('status')}.")
     if said["version"] != version:
         return {"is_well": False, "is_final": True, "why": f"what answers is version {said['version']}"}
-    faults = [each for each in box.get("/v1/status")["findings"] if each["check"] == _CRITICAL]
-    if any(each["severity"] == "error" for each in faults):
+    findings = [] if is_known else box.get("/v1/status")["findings"]
+    faults = [each for each in findings if each["check"] == _CRITICAL and each["severity"] == "error"]
+    if faults:
         return {"is_well": False, "is_final": True, "why": faults[0]["sentence"].rstrip(".")}
     return {"is_well": True, "is_final": True, "why": ""}
 

@@ -132,7 +132,7 @@ class Switcher:
         self._releases.activate(begun.new)
         self._say(f"Starting {self._unit.name}; writes stay held until it is well.")
         self._unit.start()
-        self._wait_until_well(begun.new, self._healthy_within)
+        self._wait_until_well(begun.new)
         record.save(self._root, replace(begun, is_open=True))
 
     def _hold(self, version: str) -> float:
@@ -145,11 +145,14 @@ class Switcher:
             held = self._inside.run("hold", **asked)
         return float(held["until"])
 
-    def _wait_until_well(self, version: str, within: float) -> None:
+    def _wait_until_well(self, version: str, is_known: bool = False) -> None:
+        """For so long as was asked for; the one that `is_known` from before has its own time, whatever that was."""
+        within = max(self._healthy_within, HEALTHY_WITHIN) if is_known else self._healthy_within
         began = time.monotonic()
         why = "it does not start"
         while (left := began + within - time.monotonic()) > 0:
-            seen = self._inside.run("health", version=version.partition("+")[0], seconds=min(left, _LOOK_SECONDS))
+            seconds = min(left, _LOOK_SECONDS)
+            seen = self._inside.run("health", version=version.partition("+")[0], seconds=seconds, is_known=is_known)
             if seen["is_well"]:
                 self._say(f"{version} runs and is well, after {time.monotonic() - began:.0f} s.")
                 return
@@ -182,8 +185,7 @@ class Switcher:
                 )
             if begun.old:
                 self._unit.start()
-                # Not hurried by a short limit for the new one: nothing is left to go back to.
-                self._wait_until_well(begun.old, max(self._healthy_within, HEALTHY_WITHIN))
+                self._wait_until_well(begun.old, is_known=True)
             self._inside.run("open")
             record.remove(self._root)
         except (MemboxError, OSError) as fault:

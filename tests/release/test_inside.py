@@ -1,6 +1,7 @@
 """What is done in a home is done as its owner, with nothing of ours."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,11 @@ def test_a_steps_own_error_keeps_its_word(tmp_path: Path) -> None:
 def test_without_a_home_nothing_is_run(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no home"):
         inside(tmp_path / "none", "exit 0").run("look")
+
+
+def test_a_step_without_end_is_ended_with_what_it_has_started(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    endless = Inside(["/bin/sh", "-c", f"flock {lock} sleep 600 & wait"], tmp_path, longest=1.0)
+    with pytest.raises(UnavailableError, match="The step prepare broke off"):
+        endless.run("prepare")
+    subprocess.run(["flock", "--timeout", "60", lock, "true"], check=True)
