@@ -11,7 +11,7 @@ from appliance.backup import target
 from appliance.backup.files import disk_fault
 from appliance.backup.generations import GENERATIONS, PARTIAL, Generation, generations, superfluous
 from appliance.backup.mirror import WriteNotebook, make_generation
-from appliance.backup.state import BackupState, read
+from appliance.backup.state import BackupState, note_copy, read
 from appliance.backup.verify import Report, verify
 from appliance.clock import Clock
 from appliance.config import Config, load_config
@@ -101,6 +101,7 @@ class Backup:
             made = make_generation(
                 self._database, self._home / CONFIG_FILE, self._write_notebook, path, self._clock().astimezone(UTC)
             )
+            note_copy(self._home, self._clock())
             removed = self._thin(path, config.backups.keep_days)
             newest = made or generations(path)[0]
             return _mirrored(path, newest, made is not None, removed)

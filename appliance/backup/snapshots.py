@@ -79,6 +79,7 @@ class Snapshots:
                 files=stored.files, bytes=stored.bytes, added=stored.added,
             )  # fmt: skip
             state.update(self._home, snapshot=taken)
+            state.note_copy(self._home, taken.at)
             self._forget_old()
             remember(f"{stored.files} files, {stored.bytes} bytes to {self._restic.repository}")
             return taken

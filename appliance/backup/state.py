@@ -51,12 +51,16 @@ class Outcome(_Record):
 
 
 class BackupState(_Record):
-    """All of it: `snapshot` is the last one stored, `attempt` the last try; `key_*` say when a person had the key."""
+    """All of it: `snapshot` is the last one stored, `attempt` the last try; `key_*` say when a person had the key.
+
+    `first_copy_at`: since when there has been something to drill, a mirror or a snapshot.
+    """
 
     repository: Repository | None = None
     snapshot: Taken | None = None
     attempt: Outcome | None = None
     drill: Outcome | None = None
+    first_copy_at: datetime | None = None
     key_shown_at: datetime | None = None
     key_confirmed_at: datetime | None = None
 
@@ -75,6 +79,12 @@ def update(home: Path, **changes: object) -> BackupState:
         state = read(home).model_copy(update=changes)
         write_atomically(home / FILE, state.model_dump_json(indent=1) + "\n")
         return state
+
+
+def note_copy(home: Path, at: datetime) -> None:
+    """A copy was stored; only when the first was is kept."""
+    if read(home).first_copy_at is None:
+        update(home, first_copy_at=at)
 
 
 @contextmanager

@@ -278,6 +278,20 @@ def test_an_old_snapshot_and_an_old_drill_are_found(kept: Kept, clock: Any) -> N
     assert "too long ago" in kept.found("drill").sentence
 
 
+@pytest.mark.parametrize("is_mirror", [True, False], ids=["mirror", "snapshot"])
+def test_copies_that_were_never_drilled_are_found(kept: Kept, clock: Any, is_mirror: bool) -> None:
+    def copy() -> object:
+        return kept.box.backup.mirror() if is_mirror else kept.take()
+
+    copy()
+    assert kept.found("drill").severity is Severity.OK
+    clock.now += timedelta(days=10)
+    copy()
+    clock.now += timedelta(days=6)
+    found = kept.found("drill")
+    assert (found.severity, "ever been drilled" in found.sentence) == (Severity.WARN, True)
+
+
 def test_a_recovery_key_that_nobody_confirmed_for_long_is_found(kept: Kept, clock: Any) -> None:
     assert "backup recovery-key`" in kept.found("recovery_key").remedy
     state.update(kept.box.home, key_shown_at=kept.box.clock())
