@@ -66,11 +66,20 @@ class SealedKeyring(KeyringBackend):
             StorageError: `wrong_master_key`, when the other entries were sealed with another one.
         """
         with self._locked():
-            key, file = self._master_key(), self._file(service, username)
-            for other in self._files():
-                if other != file:
-                    _check_key(other.read_bytes(), key, other)
-            write_atomically(file, _seal(password, key, service, username))
+            self._write(service, username, password)
+
+    def add_password(self, service: str, username: str, password: str) -> None:
+        """As `set_password`, but an entry that is there stays as it is."""
+        with self._locked():
+            if not self._file(service, username).exists():
+                self._write(service, username, password)
+
+    def _write(self, service: str, username: str, password: str) -> None:
+        key, file = self._master_key(), self._file(service, username)
+        for other in self._files():
+            if other != file:
+                _check_key(other.read_bytes(), key, other)
+        write_atomically(file, _seal(password, key, service, username))
 
     def delete_password(self, service: str, username: str) -> None:
         """Remove an entry; PasswordDeleteError when there is none."""

@@ -49,8 +49,8 @@ class Secrets:
         self._service = service
         self._environ = environ
 
-    def set(self, name: str, value: str) -> None:
-        """Keep `value` under `name`, durably; it replaces the one before.
+    def set(self, name: str, value: str, replace: bool = True) -> None:
+        """Keep `value` under `name`, durably; it replaces the one before, or without `replace` leaves that.
 
         Raises:
             InvalidError: `bad_secret_name`, or `bad_secret` for a value that is empty, no text or has U+0000.
@@ -60,7 +60,8 @@ class Secrets:
         check_name(name)
         _check_value(value)
         with self._told():
-            self._keyring().set_password(self._service, name, value)
+            keyring = self._keyring()
+            (keyring.set_password if replace else keyring.add_password)(self._service, name, value)
 
     def get(self, name: str) -> str:
         """The value of `name`.

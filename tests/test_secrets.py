@@ -229,6 +229,15 @@ def test_keyrings_own_choice_is_never_asked(secrets: Secrets, monkeypatch: pytes
     assert entry(home, "a").exists()
 
 
+def test_of_many_that_only_add_one_wins_for_all(secrets: Secrets) -> None:
+    def added(number: int) -> str:
+        secrets.set("restic-password", f"key {number}", replace=False)
+        return secrets.get("restic-password")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(added, range(8)))) == 1
+
+
 def test_many_writers_lose_nothing(secrets: Secrets, home: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from appliance.secrets import Secrets\n"

@@ -233,14 +233,17 @@ def _restic(caller: Caller, box: BoxClient, key: str, cached: bool = True) -> "R
 
 
 def _made_key(caller: Caller, box: BoxClient) -> str:
-    """A new recovery key, kept by the box; refused where there is a repository that another key has made."""
+    """A new recovery key, kept by the box; refused where there is a repository that another key has made.
+
+    Of two commands that come here at once both get the same one: the other's would be lost, with what it encrypted.
+    """
     from appliance.backup.recovery_key import SECRET, new_key
 
     key = new_key()
     with suppress(NotFoundError):  # else it is refused: another key has made what is there
         _restic(caller, box, key).open()
-    box.put(f"/v1/secrets/{SECRET}", {"value": key})
-    return key
+    box.put(f"/v1/secrets/{SECRET}", {"value": key, "replace": False})
+    return _required_key(box)
 
 
 def _required_key(box: BoxClient) -> str:

@@ -20,9 +20,10 @@ class SecretNames(BaseModel):
 
 
 class SecretValue(BaseModel):
-    """A secret to keep; UTF-8 text of at most 64 KiB."""
+    """A secret to keep; UTF-8 text of at most 64 KiB. Without `replace` one that is there stays."""
 
     value: Value
+    replace: bool = True
 
 
 class Secret(BaseModel):
@@ -89,7 +90,7 @@ def secret(request: Request) -> Secret:
 def set_secret(request: Request) -> SecretKept:
     """Keep a secret."""
     name = request.params["name"]
-    request.box.secrets.set(name, request.body.value)
+    request.box.secrets.set(name, request.body.value, request.body.replace)
     return SecretKept(name=name)
 
 

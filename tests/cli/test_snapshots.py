@@ -58,6 +58,19 @@ def test_the_recovery_key_is_shown_once_and_asked_for_later(box: Any, repository
     assert "any machine" in box("backup", "recovery-key", "--confirm", stdin=key + "\n").stdout
 
 
+def test_of_two_commands_that_make_a_key_at_once_both_use_the_one_that_is_kept(
+    box: Any, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "appliance.cli.snapshots._key", lambda _: None
+    )  # as the second saw it, before the first's was kept
+    box("secrets", "set", "restic-password", stdin="OF-THE-FIRST")
+    monkeypatch.setattr(
+        "appliance.cli.snapshots._required_key", lambda box: box.get("/v1/secrets/restic-password")["value"]
+    )
+    assert box("backup", "recovery-key").stdout.strip() == "OF-THE-FIRST"
+
+
 def test_no_key_is_made_for_another_box_s_repository(box: Any, repository: Path) -> None:
     box("backup", "recovery-key")
     box("secrets", "rm", "restic-password")

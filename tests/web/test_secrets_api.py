@@ -27,6 +27,8 @@ def test_the_owner_sets_reads_lists_and_removes_through_the_socket(owner: Any, a
     reply = ask_at(LOCAL)("GET", "/v1/secrets/restic-password")
     assert reply.json == {"name": "restic-password", "value": VALUE}
     assert reply.headers["cache-control"] == "no-store"
+    assert owner("PUT", "/v1/secrets/restic-password", {"value": "another", "replace": False}).status == 200
+    assert owner("GET", "/v1/secrets/restic-password").json["value"] == VALUE
     assert owner("DELETE", "/v1/secrets/restic-password").json["removed"] is True
     assert owner("GET", "/v1/secrets/restic-password").status == 404
 
