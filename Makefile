@@ -24,6 +24,7 @@ run: $(RUNTIME) ## Run membox in the foreground on 127.0.0.1:8080 (PORT=9000 and
 test: check tools ## Check and test everything, as CI does
 	$(PYTEST) -n 2 -m "not reliability"
 	$(PYTEST) -m reliability
+	.ci/molecule default upgrade restore cloudinit
 
 .PHONY: unit
 unit: $(DEV) ## Run the quick tests, in under a minute
