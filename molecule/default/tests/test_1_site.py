@@ -27,10 +27,11 @@ def test_a_second_run_changes_nothing_and_is_quick(play: Callable[..., Any]) -> 
 
 
 def test_a_check_of_a_blank_machine_tells_what_would_be_done_and_does_nothing(
-    play: Callable[..., Any], machine: Callable[[str], Any]
+    play: Callable[..., Any], machine: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    blank = machine("blank")
-    checked = play("site.yml", "--check", "--diff", limit="blank")
+    blank, also = machine("blank"), tmp_path / "boxes.yml"
+    also.write_text("boxes: {hosts: {blank: }}")
+    checked = play("site.yml", "--check", "--diff", f"--inventory={also}", limit="blank")
     assert checked.status == 0, checked.output
     assert checked.changed("blank") > 0
     assert not blank.infra.file("/opt/membox").exists
