@@ -38,10 +38,10 @@ molecule: $(DEV) ## Make boxes of blank machines in containers, every scenario (
 check: $(DEV) ## Check style, types, YAML and shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy appliance tests
+	$(BIN)/mypy appliance molecule tests
 	$(BIN)/yamllint --strict .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
-	$(BIN)/shellcheck $$(grep -rlIE '^#!/(usr/)?bin/(env )?(ba)?sh' .ci appliance cloud-init roles/*/files tests)
+	$(BIN)/shellcheck $$(grep -rlIE '^#!/(usr/)?bin/(env )?(ba)?sh' .ci appliance cloud-init molecule roles/*/files tests)
 
 .PHONY: format
 format: $(DEV) ## Put the code into the agreed form
