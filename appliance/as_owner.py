@@ -61,4 +61,4 @@ def run_as(
         raise UnavailableError("step_failed", f"`{Path(command[0]).name}` cannot be run ({fault}).") from fault
     if child.returncode:
         raise UnavailableError("step_failed", (err.strip() or f"exit code {child.returncode}").splitlines()[-1])
-    return out
+    return str(out)

@@ -1,7 +1,9 @@
-"""The power goes at any step of a switch: afterwards the box runs, one release or the other, and nothing is lost."""
+"""The power goes in the middle of a switch: afterwards the box runs, one release or the other, and nothing is lost."""
 
+import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,25 +15,17 @@ from appliance.release import database
 
 Boxed = Any
 
-# Counts what a switch does, and ends the process in front of the thing of that number, as a power cut would.
+# Ends the process in front of a step, as a power cut would.
 CUT = """
 import os, signal
-from appliance.release import Inside, Releases, Unit, record
-left = {number}
-def cut(real):
-    def counted(*args, **more):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **more)
-    return counted
-for place, names in ((Inside, ["run"]), (Releases, ["activate", "remember", "prune"]), (Unit, ["_do"]),
-                     (record, ["save", "remove"])):
-    for name in names:
-        setattr(place, name, cut(getattr(place, name)))
+from appliance.release import Inside
+real = Inside.run
+def run(self, step, **options):
+    if step == {step!r}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, step, **options)
+Inside.run = run
 """
-STEPS = 40  # more than there are
 
 
 def after_a_cut(boxed: Boxed) -> None:
@@ -44,39 +38,52 @@ def after_a_cut(boxed: Boxed) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("fault", "first"), [("", 1), ("ill", 16)], ids=["going on", "going back"])
-def test_whatever_was_acknowledged_outlives_a_power_cut_at_any_step(
-    running: Boxed, load: Callable[..., Any], fault: str, first: int
+@pytest.mark.parametrize(
+    ("fault", "cuts"),
+    [("", {"swap": "1.0.0", "health": "1.0.0", "open": "2.0.0"}), ("impostor", {"go_back": "1.0.0"})],
+    ids=["going on", "going back"],
+)
+def test_whatever_was_acknowledged_outlives_a_power_cut(
+    running: Boxed, load: Callable[..., Any], fault: str, cuts: dict[str, str]
 ) -> None:
+    """At any step it does so in test_any_step.py; here with real daemons."""
     running.add("2.0.0", migrates=True, fault=fault)
-    seen = []
     with load(running, clients=2) as sending:
-        for number in range(first, STEPS):
-            done = running.switch("2.0.0", "--wait", "1" if fault else "20", code=CUT.format(number=number))
-            if done.returncode >= 0:
-                break
+        for step, version in cuts.items():
+            assert running.switch("2.0.0", code=CUT.format(step=step)).returncode == -9
             after_a_cut(running)
-            seen.append(running.version())
-            assert running.current() == seen[-1]
+            assert (running.version(), running.current()) == (version, version)
             assert running.leftovers() == []
             sending.go_on(3)
-            if seen[-1] == "2.0.0":
-                break
     assert sending.wrong() == {}
-    assert len(seen) > 5, "so many steps there are, at least"
-    assert set(seen[:-1]) == {"1.0.0"}
-    assert seen[-1] == ("1.0.0" if fault else "2.0.0")
+
+
+# The hold's time is over, and others may write before the switch goes on.
+OVER = """
+import json, pathlib, time
+from appliance.release import Inside
+real = Inside.run
+def run(self, step, **options):
+    answer = real(self, step, **options)
+    if step == "prepare":
+        hold = pathlib.Path({hold!r})
+        hold.write_text(json.dumps(json.loads(hold.read_text()) | {{"until": time.time()}}))
+        deadline = time.monotonic() + 60
+        while hold.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return answer
+Inside.run = run
+"""
 
 
 def test_a_new_release_that_has_taken_writes_stays_when_the_hold_ran_out(running: Boxed) -> None:
     """The switcher dies while writes are held; they are let in by time; nobody may go back behind them."""
     running.add("2.0.0", migrates=True)
-    die = "Switcher._wait_until_well = lambda *_: __import__('os').kill(__import__('os').getpid(), 9)"
-    done = running.switch("2.0.0", code=f"from appliance.release import Switcher\n{die}")
-    assert done.returncode == -9
+    assert running.switch("2.0.0", code=CUT.format(step="health")).returncode == -9
     assert running.version() == "2.0.0"
     assert running.note("too early") == 503
-    hold.hold(running.home, "a hold whose time is over", 0.0)
+    held = running.home / "run" / "hold"
+    held.write_text(json.dumps(json.loads(held.read_text()) | {"until": time.time()}))
     assert running.note("by time") == 200
     after_a_cut(running)
     assert (running.version(), running.current()) == ("2.0.0", "2.0.0")
@@ -87,19 +94,8 @@ def test_a_new_release_that_has_taken_writes_stays_when_the_hold_ran_out(running
 def test_a_hold_that_ran_out_before_the_swap_ends_the_switch(running: Boxed, load: Callable[..., Any]) -> None:
     """A copy that took longer than the hold lacks what was written since: it is not used."""
     running.add("2.0.0", migrates=True)
-    late = (
-        "import time\n"
-        "from appliance.release import Inside, switch\n"
-        "switch.HOLD_SECONDS = 2.0\n"
-        "real = Inside.run\n"
-        "def run(self, step, **options):\n"
-        "    answer = real(self, step, **options)\n"
-        "    if step == 'prepare': time.sleep(6)\n"
-        "    return answer\n"
-        "Inside.run = run"
-    )
     with load(running, clients=1) as sending:
-        done = running.switch("2.0.0", code=late)
+        done = running.switch("2.0.0", code=OVER.format(hold=str(running.home / "run" / "hold")))
     assert "take writes again" in done.stderr
     assert "The box is back on 1.0.0" in done.stderr
     assert sending.wrong() == {}
