@@ -107,6 +107,19 @@ def test_another_wheel_of_the_same_version_is_put_beside(install: Install, make_
     assert answer(install(other)) == (beside, False)
 
 
+def test_of_the_wheels_that_were_brought_only_the_last_stays(
+    install: Install, make_wheel: MakeWheel, root: Path
+) -> None:
+    wheels = root / "wheels"
+    wheels.mkdir()
+    first = make_wheel("1.2").rename(wheels / "membox-1.2-py3-none-any.whl")
+    install(first)
+    assert list(wheels.iterdir()) == [first]
+    second = make_wheel("1.3").rename(wheels / "membox-1.3-py3-none-any.whl")
+    install(second)
+    assert list(wheels.iterdir()) == [second]
+
+
 def test_what_was_broken_off_is_made_anew(install: Install, make_wheel: MakeWheel, root: Path) -> None:
     left = root / "releases/1.2/bin/membox"
     left.parent.mkdir(parents=True)

@@ -45,6 +45,7 @@ def install(root: Path, source: str, sha256: str = "", newest: bool = False, che
         release, is_there = _place(root / "releases", _version(wheel), digest)
         if not is_there and not check:
             _fill(root, release, wheel, {"source": source, "sha256": digest})
+            _forget_other_wheels(root, wheel)
         return {"release": release.name, "changed": not is_there}
 
 
@@ -98,6 +99,12 @@ def _fill(root: Path, release: Path, wheel: Path, record: dict[str, str]) -> Non
         _run([*install_here, "--require-hashes", "--only-binary=:all:", "--requirement", lock.name], wheel.name)
     _run([str(release / "bin" / "membox"), "--version"], wheel.name)
     _write_durably(release / COMPLETE, json.dumps(record))
+
+
+def _forget_other_wheels(root: Path, wheel: Path) -> None:
+    for other in (root / "wheels").glob("*.whl"):
+        if other != wheel:
+            other.unlink()
 
 
 def _pip(root: Path) -> list[str]:
