@@ -104,3 +104,8 @@ def test_the_firewall_lets_nothing_in_but_ssh(box: Any, machine: Callable[[str],
         box.run("timeout 20 bash -c 'until (</dev/tcp/127.0.0.1/8099) 2>/dev/null; do sleep 0.2; done'")
         assert blank.tries(knock.format(8099)).returncode != 0
     assert blank.tries(knock.format(22)).returncode == 0
+
+
+def test_a_box_that_was_played_from_elsewhere_says_where_to_play_it_again(box: Any) -> None:
+    refused = box.tries("membox provision --local")
+    assert (refused.returncode, refused.stderr.count("playbooks/site.yml")) == (2, 1)
