@@ -1,10 +1,10 @@
 #!/bin/sh
-# What a machine has, a line each: users, groups, units, firewall rules, listeners, and the files that no package brought.
-# Left out is what packages and systemd keep for themselves.
+# What a machine has, a line each: users, groups, units, firewall rules, listeners, and files. Left out is what comes and
+# goes by itself, and the packages' own.
 set -eu
 
-getent passwd | sed 's/^/user: /'
-getent group | sed 's/^/group: /'
+getent passwd | sed 's/:.*//; s/^/user: /'
+getent group | sed 's/:.*//; s/^/group: /'
 systemctl list-unit-files --no-legend --plain | awk '{print "unit: " $1, $2}'
 if command -v nft >/dev/null; then nft list ruleset | sed 's/^/rule: /'; fi
 ss --no-header --listening --numeric --tcp --udp | awk '{print "listens: " $1, $5}'
