@@ -44,11 +44,12 @@ def test_without_a_word_about_the_data_it_stays_and_a_box_made_anew_finds_it(
 
 
 def test_told_to_remove_the_data_too_nothing_of_ours_is_left(
-    play: Callable[..., Any], left: Callable[[], list[str]]
+    box: Any, play: Callable[..., Any], left: Callable[[], list[str]]
 ) -> None:
     removed = play("remove.yml", membox_remove_data=True)
     assert removed.status == 0, removed.output
     assert left() == [], "\n".join(left())
+    assert box.run("ls /srv/copies/mirror/generations")
 
 
 def test_removing_again_changes_nothing(play: Callable[..., Any]) -> None:
