@@ -59,10 +59,10 @@ wheel: $(RUNTIME) ## Build the wheel into dist/
 
 .PHONY: lock
 lock: $(DEV) ## Compile the lock files from pyproject.toml (UPGRADE=1 takes the newest versions)
-	$(call compile,requirements.lock,pyproject.toml)
+	$(call compile,requirements.lock,pyproject.toml --extra embedding --extra mcp --extra postgres)
 	$(call compile,requirements-provision.lock,pyproject.toml --extra provision --constraints requirements.lock)
 	$(call compile,requirements-build.lock,--group build --constraints requirements.lock)
-	$(call compile,requirements-dev.lock,pyproject.toml --extra provision --group dev --constraints requirements.lock)
+	$(call compile,requirements-dev.lock,pyproject.toml --all-extras --group dev --constraints requirements.lock)
 
 # With hashes, for every platform, naming no index: mirrors and offline machines use the same files.
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-annotate \

@@ -16,6 +16,8 @@ from appliance import cadence
 # with a hyphen would be an option of ssh's.
 _REPOSITORY = re.compile(r"/[^\n]*|sftp:(?!/*-|[^\n]*@-)[^\n]+|rest:https?://([^\s/@:]+@)?[^\s/@]+(/[^\s@]*)?")
 
+_DSN = re.compile(r"postgres(ql)?://([^\s/@:]+@)?[^\s@]*")
+
 
 def system_timezone() -> str:
     """The machine's IANA zone, `UTC` when it does not say."""
@@ -67,6 +69,12 @@ def _repository(value: str) -> str:
     return value
 
 
+def _dsn(value: str) -> str:
+    if value and not _DSN.fullmatch(value):
+        raise ValueError("no address of a database, or with a password in it")
+    return value
+
+
 # A field's description is what is allowed there: it stands in the sentence that refuses a value.
 Switch = Annotated[bool, Field(description="true or false")]
 Text = Annotated[str, Field(description="text"), StringConstraints(max_length=512)]
@@ -81,6 +89,7 @@ Host = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9.:_\-]{1,253}$"),
     Field(description="an address or host name of this machine, such as 127.0.0.1"),
 ]
+Weight = Annotated[float, Field(ge=0, le=100, description="0 to 100")]
 Schedule = Annotated[str, AfterValidator(_schedule), Field(description=cadence.ALLOWED)]
 
 
@@ -112,8 +121,53 @@ class Auth(Section):
 class Store(Section):
     """Where the database is; an empty path is `membox.db` in the home. A relative one starts at the home."""
 
-    backend: Annotated[Literal["sqlite", "postgres", "inmemory"], Field(description="sqlite or inmemory")] = "sqlite"
+    backend: Annotated[Literal["sqlite", "postgres", "inmemory"], Field(description="sqlite, postgres or inmemory")] = (
+        "sqlite"
+    )
     sqlite_path: Text = ""
+    postgres_dsn: Annotated[
+        str,
+        AfterValidator(_dsn),
+        Field(description="postgresql://USER@HOST/DATABASE, the password apart as secret postgres-password"),
+    ] = ""
+
+
+class Memory(Section):
+    """How items are found. `embedding`: what turns texts into vectors, each needing more memory than the one before."""
+
+    embedding: Annotated[Literal["off", "light", "better"], Field(description="off, light or better")] = "light"
+
+
+class Graph(Section):
+    """Items that come along with those found, as they have words, a time or a reference in common."""
+
+    enabled: Switch = False
+    max_expansion: Annotated[int, Field(ge=0, le=100, description="0 to 100 items")] = 4
+    half_life_hours: Annotated[float, Field(gt=0, le=876_000, description="hours, more than 0")] = 168.0
+    keyword_weight: Weight = 1.0
+    phrase_weight: Weight = 1.4
+    temporal_weight: Weight = 1.2
+    reference_weight: Weight = 1.6
+
+
+class Jobs(Section):
+    """Whether the daemon works on queued jobs itself; else `membox worker` does."""
+
+    worker_enabled: Switch = True
+
+
+class Models(Section):
+    """The model registry. `signal_window`: of so many signals of a version the summary is made."""
+
+    signal_window: Annotated[int, Field(ge=1, le=100_000, description="1 to 100000 signals")] = 500
+
+
+class Mcp(Section):
+    """The MCP server. `auth_mode` disabled counts on stdio only."""
+
+    auth_mode: Annotated[Literal["token", "disabled"], Field(description="token or disabled")] = "token"
+    host: Host = "127.0.0.1"
+    port: Port = 8090
 
 
 class Llm(Section):
@@ -205,6 +259,11 @@ class Settings(BaseModel):
     core: Core = Field(default_factory=Core)
     auth: Auth = Field(default_factory=Auth)
     store: Store = Field(default_factory=Store)
+    memory: Memory = Field(default_factory=Memory)
+    graph: Graph = Field(default_factory=Graph)
+    jobs: Jobs = Field(default_factory=Jobs)
+    models: Models = Field(default_factory=Models)
+    mcp: Mcp = Field(default_factory=Mcp)
     llm: Llm = Field(default_factory=Llm)
     paths: Paths = Field(default_factory=Paths)
     backups: Backups = Field(default_factory=Backups)

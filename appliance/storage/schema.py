@@ -69,6 +69,120 @@ notebook_sections = Table(
     Index("ix_notebook_sections_path", "path"),
 )
 
+# What an item means, as bytes: a row per item and embedding model (memory/embedding). Can always be made anew.
+item_vectors = Table(
+    "item_vectors",
+    metadata,
+    Column("item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("model", String(64), nullable=False),
+    Column("scale", Float, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+# Which items a summary was made of.
+summary_sources = Table(
+    "summary_sources",
+    metadata,
+    Column("summary_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True),
+    Column("source_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_summary_sources_source_id", "source_id"),
+)
+
+# Which items have a term in common (memory/graph.py). No foreign key, as for similarity_bands.
+graph_postings = Table(
+    "graph_postings",
+    metadata,
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("item_id", RowId, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("job_id", String(64), nullable=False, unique=True),
+    Column("tenant_id", String(128), nullable=False),
+    Column("agent_id", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("status", String(16), nullable=False),  # queued, running, completed, failed
+    Column("attempts", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("run_at", BigInteger, nullable=False),
+    Column("leased_until", BigInteger),
+    Column("worker", String(128)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("result", Text),
+    Column("error", Text),
+    Index("ix_jobs_status", "status", "run_at"),
+)
+
+# The model registry: what ranks whose recalls, what it weighs, and what was said of it (memory/registry.py).
+model_states = Table(
+    "model_states",
+    metadata,
+    Column("tenant_id", String(128), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("active_version", String(128), nullable=False),
+    Column("canary_version", String(128)),
+    Column("rollout_percent", Integer, nullable=False),
+    Column("tenant_allowlist", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("tenant_id", String(128), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("version", String(128), primary_key=True),
+    Column("weights", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+model_events = Table(
+    "model_events",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("tenant_id", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("event_kind", String(32), nullable=False),
+    Column("actor_agent_id", String(128), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_model_events_kind", "tenant_id", "kind", "id"),
+)
+
+model_signals = Table(
+    "model_signals",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("tenant_id", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("version", String(128), nullable=False),
+    Column("metric", String(128), nullable=False),
+    Column("value", Float, nullable=False),
+    Column("source", String(256)),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_model_signals_kind", "tenant_id", "kind", "id"),
+)
+
+# What a recall looked at, without any words, so that a later verdict on it teaches the reranker.
+recall_traces = Table(
+    "recall_traces",
+    metadata,
+    Column("trace_id", String(64), primary_key=True),
+    Column("tenant_id", String(128), nullable=False),
+    Column("agent_id", String(128), nullable=False),
+    Column("version", String(128), nullable=False),
+    Column("features", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False, index=True),
+)
+
 documents = Table(
     "documents",
     metadata,
