@@ -1,0 +1,5 @@
+"""What turns texts into vectors, on this machine alone: two models, of which `memory.embedding` names one."""
+
+from appliance.memory.embedding.embedder import Embedder
+
+__all__ = ["Embedder"]
