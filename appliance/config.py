@@ -34,12 +34,14 @@ class GivenKey(BaseModel):
 class Config(Settings):
     """The settings in force, with what only the environment can give.
 
-    `given_keys` are secrets: never shown, never logged. `unused_environment` names variables of ours that were set
-    and have no effect.
+    `given_keys`, `mcp_tokens` and a `postgres_dsn` from the environment are secrets: never shown, never logged.
+    `unused_environment` names variables of ours that were set and have no effect.
     """
 
     home: Path
     given_keys: dict[str, GivenKey] = Field(default_factory=dict, repr=False, exclude=True)
+    mcp_tokens: dict[str, GivenKey] = Field(default_factory=dict, repr=False, exclude=True)
+    postgres_dsn: str = Field(default="", repr=False, exclude=True)
     unused_environment: tuple[str, ...] = ()
 
     @property
@@ -63,7 +65,15 @@ _ENVIRONMENT = {
     "STORE_BACKEND": ("store", "backend"),
     "SQLITE_PATH": ("store", "sqlite_path"),
     "AUTH_MODE": ("auth", "mode"),
+    "MCP_AUTH_MODE": ("mcp", "auth_mode"),
+    "JOB_WORKER_ENABLED": ("jobs", "worker_enabled"),
+    "GRAPH_ENABLED": ("graph", "enabled"),
+    "GRAPH_MAX_EXPANSION": ("graph", "max_expansion"),
+    "GRAPH_HALF_LIFE_HOURS": ("graph", "half_life_hours"),
+    "MODEL_REGISTRY_SIGNAL_WINDOW": ("models", "signal_window"),
 }
+# Those that are no single key of config.toml.
+_OTHERS = ("API_KEYS", "MCP_TOKENS", "POSTGRES_DSN", "GRAPH_RELATION_WEIGHTS")
 _PREFIXES = ("MEMBOX_", "BRAINSTEM_")  # the first wins
 _NOT_SETTINGS = frozenset({"MEMBOX_HOME", "MEMBOX_URL", "MEMBOX_API_KEY"})
 
@@ -80,10 +90,14 @@ def load_config(home: Path, environ: Mapping[str, str] = os.environ) -> Config:
     for word, (section, key) in _ENVIRONMENT.items():
         if variable := _variable(environ, word):
             tables[section] = _overridden(tables[section], section, key, variable, environ[variable])
+    if variable := _variable(environ, "GRAPH_RELATION_WEIGHTS"):
+        tables["graph"] = _weighted(tables["graph"], variable, environ[variable])
     config = Config(
         **tables,
         home=home,
         given_keys=_given_keys(home, tables["auth"].keys_file, environ),
+        mcp_tokens=_keys_of(environ, "MCP_TOKENS"),
+        postgres_dsn=environ.get(_variable(environ, "POSTGRES_DSN") or "", tables["store"].postgres_dsn),
         unused_environment=_unused(environ),
     )
     _check(config, str(file))
@@ -186,9 +200,27 @@ def _given_keys(home: Path, keys_file: str, environ: Mapping[str, str]) -> dict[
             keys |= _parse_keys(file.read_text(encoding="utf-8"), f"{file} (auth.keys_file)")
         except (OSError, UnicodeDecodeError) as error:
             raise NotConfiguredError("bad_config", f"auth.keys_file = {file} cannot be read: {error}.") from None
-    if variable := _variable(environ, "API_KEYS"):
-        keys |= _parse_keys(environ[variable], variable)
-    return keys
+    return keys | _keys_of(environ, "API_KEYS")
+
+
+def _keys_of(environ: Mapping[str, str], word: str) -> dict[str, GivenKey]:
+    variable = _variable(environ, word)
+    return _parse_keys(environ[variable], variable) if variable else {}
+
+
+def _weighted(graph: Section, variable: str, value: str) -> Section:
+    """`graph` with the weights of a JSON object by kind of relation; those not named stay as they are."""
+    try:
+        weights = {f"{kind}_weight": weight for kind, weight in json.loads(value).items()}
+        if weights.keys() <= type(graph).model_fields.keys():
+            return type(graph).model_validate({**graph.model_dump(), **weights})
+    except (ValueError, AttributeError):
+        pass  # told below, with the others
+    raise NotConfiguredError(
+        "bad_config",
+        f'{variable}={value} is not possible; allowed: JSON such as {{"keyword": 1.0, "phrase": 1.4, "temporal": 1.2, '
+        '"reference": 1.6}, each weight 0 to 100.',
+    )
 
 
 def _parse_keys(text: str, source: str) -> dict[str, GivenKey]:
@@ -210,14 +242,16 @@ def _plausible(key: str) -> bool:
 
 
 def _unused(environ: Mapping[str, str]) -> tuple[str, ...]:
-    used = {prefix + word for prefix in _PREFIXES for word in (*_ENVIRONMENT, "API_KEYS")} | _NOT_SETTINGS
+    used = {prefix + word for prefix in _PREFIXES for word in (*_ENVIRONMENT, *_OTHERS)} | _NOT_SETTINGS
     return tuple(sorted(name for name in environ if name.startswith(_PREFIXES) and name not in used))
 
 
 def _check(config: Config, source: str) -> None:
-    if config.store.backend == "postgres":
+    if config.store.backend == "postgres" and not config.postgres_dsn:
         raise NotConfiguredError(
-            "store_not_built", "The store backend postgres is not built yet: use sqlite, or unset it."
+            "bad_config",
+            f"{source}: store.backend = postgres needs store.postgres_dsn, such as postgresql://USER@HOST/DATABASE "
+            "(or MEMBOX_POSTGRES_DSN); set that first.",
         )
     _check_tailnet(config, source)
     mirror = config.mirror_path

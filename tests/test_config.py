@@ -125,10 +125,6 @@ def test_a_wrong_variable_is_refused_by_its_name(home: Path) -> None:
     assert "api_key or disabled" in sentence
 
 
-def test_postgres_is_refused_as_not_built_yet(home: Path) -> None:
-    assert "not built yet" in refusal(home, {"MEMBOX_STORE_BACKEND": "postgres"})
-
-
 def test_given_keys_come_from_environment_and_file_and_are_never_shown(home: Path) -> None:
     (home / "keys.json").write_text(json.dumps({"file-key": KEYS["secret-key"]}))
     write(home, '[auth]\nkeys_file = "keys.json"\n')
@@ -148,8 +144,46 @@ def test_ill_formed_keys_are_refused_without_being_shown(home: Path, text: str) 
 
 
 def test_variables_without_effect_are_named(home: Path) -> None:
-    environ = {"BRAINSTEM_GRAPH_ENABLED": "1", "MEMBOX_POSTGRES_DSN": "x", "MEMBOX_HOME": "/h", "PATH": "/bin"}
-    assert load_config(home, environ).unused_environment == ("BRAINSTEM_GRAPH_ENABLED", "MEMBOX_POSTGRES_DSN")
+    environ = {"BRAINSTEM_JOB_BACKEND": "sqlite", "MEMBOX_REGISTRY_PATH": "x", "MEMBOX_HOME": "/h", "PATH": "/bin"}
+    assert load_config(home, environ).unused_environment == ("BRAINSTEM_JOB_BACKEND", "MEMBOX_REGISTRY_PATH")
+
+
+def test_an_existing_deployments_environment_works_as_it_is(home: Path) -> None:
+    environ = {
+        "BRAINSTEM_GRAPH_ENABLED": "true",
+        "BRAINSTEM_GRAPH_MAX_EXPANSION": "7",
+        "BRAINSTEM_GRAPH_HALF_LIFE_HOURS": "24",
+        "BRAINSTEM_JOB_WORKER_ENABLED": "false",
+        "BRAINSTEM_MODEL_REGISTRY_SIGNAL_WINDOW": "50",
+        "BRAINSTEM_MCP_AUTH_MODE": "disabled",
+        "BRAINSTEM_MCP_TOKENS": json.dumps(KEYS),
+        "BRAINSTEM_POSTGRES_DSN": "postgresql://me:secret@db/memory",
+    }
+    config = load_config(home, environ)
+    assert (config.graph.enabled, config.graph.max_expansion, config.graph.half_life_hours) == (True, 7, 24.0)
+    assert (config.jobs.worker_enabled, config.models.signal_window, config.mcp.auth_mode) == (False, 50, "disabled")
+    assert config.mcp_tokens["secret-key"].role == "writer"
+    assert config.postgres_dsn == "postgresql://me:secret@db/memory"
+    assert config.unused_environment == ()
+    assert "secret" not in repr(config) + config.model_dump_json() + str(config.settings())
+
+
+def test_weights_of_some_relations_leave_the_others_as_they_are(home: Path) -> None:
+    graph = load_config(home, {"BRAINSTEM_GRAPH_RELATION_WEIGHTS": '{"phrase": 2, "temporal": 0.5}'}).graph
+    weights = (graph.keyword_weight, graph.phrase_weight, graph.temporal_weight, graph.reference_weight)
+    assert weights == (1.0, 2.0, 0.5, 1.6)
+
+
+@pytest.mark.parametrize("value", ["{", "[]", '{"kinship": 1}', '{"phrase": -1}', '{"phrase": "high"}'])
+def test_ill_formed_weights_are_refused(home: Path, value: str) -> None:
+    assert refusal(home, {"MEMBOX_GRAPH_RELATION_WEIGHTS": value}).startswith("MEMBOX_GRAPH_RELATION_WEIGHTS=")
+
+
+def test_a_database_address_with_a_password_is_refused_in_the_file(home: Path) -> None:
+    write(home, '[store]\npostgres_dsn = "postgresql://me:hush@db/memory"\n')
+    sentence = refusal(home)
+    assert "postgres-password" in sentence
+    assert "hush" not in sentence
 
 
 def test_setting_a_value_keeps_comments_and_order(home: Path) -> None:
