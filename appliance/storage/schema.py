@@ -167,20 +167,34 @@ model_signals = Table(
     Column("metric", String(128), nullable=False),
     Column("value", Float, nullable=False),
     Column("source", String(256)),
+    Column("actor_agent_id", String(128), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index("ix_model_signals_kind", "tenant_id", "kind", "id"),
 )
 
-# What a recall looked at, without any words, so that a later verdict on it teaches the reranker.
+# Which version ranked a recall, and how its candidates measured: numbers without any words, so that a later verdict on
+# them teaches a model (memory/traces.py). A candidate that is forgotten leaves every trace.
 recall_traces = Table(
     "recall_traces",
     metadata,
-    Column("trace_id", String(64), primary_key=True),
+    Column("id", RowId, primary_key=True),
+    Column("trace_id", String(64), nullable=False, unique=True),
     Column("tenant_id", String(128), nullable=False),
-    Column("agent_id", String(128), nullable=False),
     Column("version", String(128), nullable=False),
-    Column("features", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("feature_set", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("judged_at", BigInteger),
+    Index("ix_recall_traces_tenant_id", "tenant_id", "created_at"),
+)
+
+recall_trace_items = Table(
+    "recall_trace_items",
+    metadata,
+    Column("item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("trace_id", RowId, primary_key=True, autoincrement=False),
+    Column("position", Integer, nullable=False),
+    Column("features", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 documents = Table(

@@ -51,18 +51,31 @@ def upgrade() -> None:
         sa.Column("metric", sa.String(length=128), nullable=False),
         sa.Column("value", sa.Float(), nullable=False),
         sa.Column("source", sa.String(length=256), nullable=True),
+        sa.Column("actor_agent_id", sa.String(length=128), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_model_signals_kind", "model_signals", ["tenant_id", "kind", "id"], unique=False)
     op.create_table(
         "recall_traces",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("trace_id", sa.String(length=64), nullable=False),
         sa.Column("tenant_id", sa.String(length=128), nullable=False),
-        sa.Column("agent_id", sa.String(length=128), nullable=False),
         sa.Column("version", sa.String(length=128), nullable=False),
-        sa.Column("features", sa.Text(), nullable=False),
+        sa.Column("feature_set", sa.String(length=16), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("trace_id"),
+        sa.Column("judged_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("trace_id"),
     )
-    op.create_index(op.f("ix_recall_traces_created_at"), "recall_traces", ["created_at"], unique=False)
+    op.create_index("ix_recall_traces_tenant_id", "recall_traces", ["tenant_id", "created_at"], unique=False)
+    op.create_table(
+        "recall_trace_items",
+        sa.Column("item_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("trace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("features", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["item_id"], ["memory_items.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("item_id", "trace_id"),
+        sqlite_with_rowid=False,
+    )
