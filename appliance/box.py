@@ -12,6 +12,7 @@ from appliance.clock import Clock, system_clock
 from appliance.config import Config, load_config
 from appliance.home import DATABASE_FILE, NOTEBOOK_DIRECTORY
 from appliance.memory import Memory, NotebookSections
+from appliance.metrics import Metrics
 from appliance.notebook import Notebook, write_notebook
 from appliance.secrets import Secrets
 from appliance.storage import Database, open_database
@@ -31,6 +32,7 @@ class Box:
     notebook: Notebook
     backup: Backup
     secrets: Secrets
+    metrics: Metrics
     _at_end: ExitStack = field(repr=False)
 
     def hold(self, why: str, seconds: float) -> hold.Hold:
@@ -64,7 +66,8 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         database = open_database(_database_path(config, at_end), lambda: hold.admit_write(home))
         at_end.callback(database.close)
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
-        memory = Memory(database, clock)
+        metrics = Metrics(clock)
+        memory = Memory(database, clock, metrics)
         sections = NotebookSections(config.core.tenant, clock)
         core = config.core
         notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, core.timezone, clock, core.tenant)
@@ -72,7 +75,8 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         notebook.settle()
         at_end.callback(notebook.close)
         backup = Backup(home, database, clock, write_notebook)
-        return Box(home, config, clock, database, access, memory, notebook, backup, Secrets(home), at_end.pop_all())
+        secrets = Secrets(home)
+        return Box(home, config, clock, database, access, memory, notebook, backup, secrets, metrics, at_end.pop_all())
 
 
 @dataclass(frozen=True)

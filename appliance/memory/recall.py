@@ -12,6 +12,7 @@ from appliance.memory.models import ExplainedItem, Filters, RecallAnswer, Recall
 from appliance.memory.pack import pack
 from appliance.memory.rank import Ranked, rank
 from appliance.memory.visibility import visible_to
+from appliance.metrics import Laps
 from appliance.storage.schema import memory_items
 from appliance.text import content_words
 
@@ -21,14 +22,20 @@ _CANDIDATES = 60  # at least; three for each item asked for
 _LOCATION = re.compile(r"notebook:(?P<file>.+)#L(?P<line>\d+)-L\d+")
 
 
-def recall(conn: Connection, sources: Sequence[CandidateSource], request: RecallRequest, now: int) -> RecallAnswer:
+def recall(
+    conn: Connection, sources: Sequence[CandidateSource], request: RecallRequest, now: int, lap: Laps
+) -> RecallAnswer:
     """The items that best answer `request`, for a caller whose tenant and agent were checked."""
     query = Query(request.query, content_words(request.query))
     visible = and_(visible_to(request.tenant_id, request.agent_id, request.scope, now), _passes(request.filters))
     limit = max(_CANDIDATES, 3 * request.budget.max_items)
     # One source today. The next one (vectors) joins here: its rows are merged by id before they are ranked.
     rows = [row for source in sources for row in source.find(conn, query, visible, limit)]
-    chosen, tokens = pack(rank(query, rows, now), request.budget)
+    lap("store")
+    ranked = rank(query, rows, now)
+    lap("rank")
+    chosen, tokens = pack(ranked, request.budget)
+    lap("pack")
     return RecallAnswer(
         items=[_explained(item) for item in chosen] if request.explain else [_plain(item) for item in chosen],
         composed_tokens_estimate=tokens,

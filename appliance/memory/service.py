@@ -21,7 +21,9 @@ from appliance.memory.models import (
 )
 from appliance.memory.recall import recall
 from appliance.memory.remember import Remembering
+from appliance.memory.statistics import Growth, growth
 from appliance.memory.visibility import visible_to
+from appliance.metrics import Metrics
 from appliance.principal import Principal, Role
 from appliance.storage import Database, idempotency
 from appliance.storage.schema import memory_items
@@ -35,11 +37,13 @@ class Memory:
     Args:
         database: where items are.
         clock: the time, for expiry and recency.
+        metrics: where the times of recall's stages are counted.
         forget_section: removes a notebook section from its file when an item is one; set by `box.py`.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, metrics: Metrics | None = None) -> None:
         self._database, self._clock = database, clock
+        self._metrics = metrics or Metrics(clock)
         self._sources: Sequence[CandidateSource] = [FullText(database)]
         self.forget_section: ForgetSection = lambda _memory_id, _author: False
 
@@ -58,8 +62,11 @@ class Memory:
     def recall(self, who: Principal, request: RecallRequest) -> RecallAnswer:
         """The items that answer a query, within the caller's budget and sight; raises ForbiddenError."""
         who.acting_as(request.tenant_id, request.agent_id, Role.READER)
+        lap = self._metrics.laps("recall")
         with self._database.read() as conn:
-            return recall(conn, self._sources, request, self._now())
+            answer = recall(conn, self._sources, request, self._now(), lap)
+        lap.finish()
+        return answer
 
     def inspect(self, who: Principal, memory_id: str, request: InspectRequest) -> InspectAnswer:
         """One item whole; raises ForbiddenError, or NotFoundError for what the caller may not see."""
@@ -85,6 +92,12 @@ class Memory:
         if not self.forget_section(memory_id, caller.agent_id):
             self._database.write(lambda conn: forgetting.forget(conn, self._database, caller, memory_id, now))
         return ForgetAnswer(memory_id=memory_id, deleted=True)
+
+    def growth(self, who: Principal, days: int = 30) -> Growth:
+        """How many items the caller's tenant has, and how many came on each of the last days."""
+        who.require(Role.ADMIN)
+        with self._database.read() as conn:
+            return growth(conn, who.tenant_id, self._now(), days)
 
     def purge(self) -> None:
         """Drop what nobody needs any more: remembered answers older than their 24 hours."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from importlib import import_module
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import bottle
@@ -37,6 +38,7 @@ ENDPOINT_MODULES = (
     "hold_api",
     "secrets_api",
     "meta",
+    "metrics_api",
     "openapi",
     "today",
     "notebook_pages",
@@ -69,20 +71,30 @@ class App:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """One WSGI request (PEP 3333)."""
+        began = perf_counter()
         environ["PATH_INFO"] = _readable(environ.get("PATH_INFO", ""))
+        route, answer = self._answer(environ)
+        self._box.metrics.request(route, answer.status, perf_counter() - began)
+        return _sent(answer, environ["REQUEST_METHOD"], start_response)
+
+    def _answer(self, environ: dict[str, Any]) -> tuple[str, Answer]:
+        """The endpoint that a request is for, empty when there is none, and its answer."""
         try:
             tailnet.receive(environ, self._door.name)
         except ForbiddenError as error:
-            return _sent(answer_for(error), environ["REQUEST_METHOD"], start_response)
-        serve, params = self._router.match(environ)
-        return _sent(serve(environ, params), environ["REQUEST_METHOD"], start_response)
+            return "", answer_for(error)
+        (route, serve), params = self._router.match(environ)
+        return route, serve(environ, params)
 
     def answer(self, endpoint: Endpoint, environ: dict[str, Any], params: dict[str, str]) -> Answer:
         """The life of a request."""
         request = Request(self._box, endpoint, environ, self._door, params)
         try:
             check_size(request)
+            began = perf_counter()
             self._gate.admit(request)
+            if endpoint.stages:
+                self._box.metrics.stage(f"{endpoint.stages}.auth", perf_counter() - began)
             read_fields(request)
             permit(request)
             return finished(endpoint.function(request), request)
@@ -104,7 +116,7 @@ class App:
         router = bottle.Router()
         known: dict[str, list[str]] = defaultdict(list)
         for each in served:
-            router.add(each.path, each.method, partial(self.answer, each))
+            router.add(each.path, each.method, (each.name, partial(self.answer, each)))
             known[each.path].append(each.method)
         for path, methods in known.items():
             allow = [*methods, "HEAD"] if "GET" in methods else methods
@@ -151,8 +163,8 @@ def finished(result: Any, request: Request) -> Answer:
     raise TypeError(f"{request.endpoint.name} returned {type(result).__name__}")
 
 
-def _refuse(error: MemboxError) -> Callable[[dict[str, Any], dict[str, str]], Answer]:
-    return lambda _environ, _params: answer_for(error)
+def _refuse(error: MemboxError) -> tuple[str, Callable[[dict[str, Any], dict[str, str]], Answer]]:
+    return "", lambda _environ, _params: answer_for(error)
 
 
 def _to_sign_in() -> Answer:

@@ -120,6 +120,7 @@ class Endpoint:
     content_type: str = JSON
     max_body: int | None = MAX_BODY  # None: the function judges it, after the key
     status: int = 200
+    stages: str = ""  # of what work the metrics tell the stages
     errors: tuple[int, ...] = ()
     token_header: str = ""
     refuse: Callable[[int, MemboxError], tuple[int, dict[str, Any]]] | None = None

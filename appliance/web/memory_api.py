@@ -34,6 +34,7 @@ def remember(request: Request) -> RememberAnswer:
     role=Role.READER,
     body=RecallRequest,
     answer=RecallAnswer,
+    stages="recall",
     summary="Find the items that answer a query, within a budget.",
 )
 def recall(request: Request) -> RecallAnswer:
