@@ -1,6 +1,6 @@
 """What was measured, as a table for people (Markdown) and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 _HEAD = ("measured", "membox", "floor", "ratio", "aim", "met")
@@ -30,12 +30,14 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def table(results: Sequence[Result]) -> str:
-    """The results as a Markdown table, columns aligned."""
-    lines = [_HEAD, *(_cells(result) for result in results)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
-    right = {1, 2, 3}
+    """The results as a Markdown table."""
+    return aligned(_HEAD, [_cells(result) for result in results], right=(1, 2, 3))
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], right: Container[int]) -> str:
+    """A Markdown table, its columns aligned; those numbered in `right` to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = ["-" * (width - 1) + ":" if column in right else "-" * width for column, width in enumerate(widths)]
-    lines.insert(1, tuple(rule))
     return "\n".join(
         "| "
         + " | ".join(
@@ -43,7 +45,7 @@ def table(results: Sequence[Result]) -> str:
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         + " |"
-        for line in lines
+        for line in (head, rule, *rows)
     )
 
 
