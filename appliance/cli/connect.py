@@ -25,6 +25,7 @@ from appliance.client.transport import (
     Transport,
     UnixTransport,
     WsgiTransport,
+    bearer,
     connect_unix,
     transport_to,
 )
@@ -53,17 +54,17 @@ class Caller:
         """What tells this box from another."""
         return self.url or str(self.home)
 
-    def box(self) -> BoxClient:
-        """The box to speak to, by the rules above.
+    def box(self, key: str = "") -> BoxClient:
+        """The box to speak to, by the rules above; with `key`, whose may be another's, instead of the caller's own.
 
         Raises:
-            NotConfiguredError: there is no box there, or the key is missing.
+            NotConfiguredError: there is no box there, or the key is missing or cannot be one.
             UnavailableError: the home stays held by something that does not answer.
         """
         if url := self.url:
-            return BoxClient(transport_to(url, _key_for(url)))
+            return BoxClient(transport_to(url, key or _key_for(url)))
         self.require_home()
-        return BoxClient(HomeTransport(self.home))
+        return BoxClient(HomeTransport(self.home, key))
 
     def is_served(self) -> bool:
         """Whether a daemon listens on the home's socket."""
@@ -85,10 +86,12 @@ class HomeTransport:
     Whoever holds the lease is given a little time to listen or to go.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, key: str = "") -> None:
+        """`key` is whose the requests are; without one they are the home's owner's."""
         self.place = f"the box at {home}"
         self._home = home
-        self._socket = UnixTransport(socket_path(home), lambda: _owner_key(home))
+        self._credential = bearer(key)
+        self._socket = UnixTransport(socket_path(home), lambda: key or _owner_key(home))
         self._opened: Transport | None = None
 
     @property
@@ -104,12 +107,13 @@ class HomeTransport:
                 return self._socket.send(method, path, body, headers, seconds)
             except NobodyListensError:
                 self._open(deadline)
-        return self._opened.send(method, path, body, headers, seconds)
+        return self._opened.send(method, path, body, {**headers, **self._credential}, seconds)
 
     def _open(self, deadline: float) -> None:
         """Open the home here, or find it taken and wait a moment; UnavailableError after the deadline."""
         try:
-            self._opened = open_in_process(self._home, max(0.0, deadline - time.monotonic()))
+            door = "socket" if self._credential else "local"  # there only keys count
+            self._opened = open_in_process(self._home, max(0.0, deadline - time.monotonic()), door)
         except UnavailableError as error:
             if error.word != "home_in_use" or time.monotonic() > deadline:
                 raise
@@ -121,8 +125,8 @@ class HomeTransport:
             self._opened.close()
 
 
-def open_in_process(home: Path, wait: float) -> Transport:
-    """The home, opened here once no other command holds it, for which it waits `wait` seconds.
+def open_in_process(home: Path, wait: float, door: str = "local") -> Transport:
+    """The home, opened here once no other command holds it, for which it waits `wait` seconds; by the `door` named.
 
     The heavy imports are here: only a command without a daemon pays for them.
 
@@ -138,7 +142,7 @@ def open_in_process(home: Path, wait: float) -> Transport:
         at_end.enter_context(_expected_faults_unlogged())
         box = open_box(home)
         at_end.callback(box.close)
-        return WsgiTransport(make_app(box, "local"), home, at_end.pop_all().close)
+        return WsgiTransport(make_app(box, door), home, at_end.pop_all().close)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from appliance.errors import UnavailableError
 
 Json = dict[str, Any]
 LONG_WORK_SECONDS = 3600.0
+ACTING_AS = "X-Membox-Acting-As"
 
 
 class BoxClient:
@@ -24,6 +25,7 @@ class BoxClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._me: Json | None = None
+        self._fields: dict[str, str] = {}  # headers of every request
 
     @property
     def place(self) -> str:
@@ -68,6 +70,11 @@ class BoxClient:
         me = self.whoami()
         return {"tenant_id": me["tenant_id"], "agent_id": agent or me["agent_id"]}
 
+    def act_as(self, tenant_id: str, agent_id: str, role: str) -> None:
+        """Be `agent_id` with no more than `role` from now on; the box grants it to its owner and to admins."""
+        said = {"tenant_id": tenant_id, "agent_id": agent_id, "role": role}
+        self._me, self._fields = None, {ACTING_AS: json.dumps(said)}
+
     def note(self, fields: Json) -> Json:
         """Capture a note (contract notebook, Capture), once, however often it has to be sent."""
         return self._call("POST", "/note", fields, {"Idempotency-Key": f"cli-{uuid.uuid4()}"})
@@ -90,7 +97,7 @@ class BoxClient:
         seconds: float = ANSWER_SECONDS,
         repeatable: bool = False,
     ) -> Json:
-        fields = dict(headers or {})
+        fields = {**self._fields, **(headers or {})}
         payload = None
         if body is not None:
             payload = json.dumps(body).encode()

@@ -11,15 +11,18 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from appliance.access.service import Access
 from appliance.access.sign_in import Session
-from appliance.config import Config
-from appliance.errors import ForbiddenError, UnauthorizedError
-from appliance.principal import Principal
+from appliance.config import Config, GivenKey
+from appliance.errors import ForbiddenError, InvalidError, UnauthorizedError
+from appliance.principal import Principal, Role
 from appliance.web.endpoint import HTML, LOCAL, SERVE, SOCKET, Door, Reach, Request
 from appliance.web.tailnet import Owners
 
 COOKIE = "membox_session"
+ACTING_AS = "X-Membox-Acting-As"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 _PORT = re.compile(r":\d*\Z")
@@ -44,8 +47,13 @@ class Gate:
         Raises:
             UnauthorizedError: `missing_api_key`, `invalid_api_key`.
             TooManyError: a wrong key, after too many.
-            ForbiddenError: `host_not_allowed`, `origin_not_allowed`, `csrf_failed`.
+            ForbiddenError: `host_not_allowed`, `origin_not_allowed`, `csrf_failed`; and as `acting_for` says.
         """
+        self._establish(request)
+        if request.caller is not None and (said := request.header(ACTING_AS)):
+            request.caller = acting_for(said, request.caller)
+
+    def _establish(self, request: Request) -> None:
         reach = request.endpoint.reach
         if self._is_serve or request.endpoint.content_type == HTML:
             self._check_host(request)
@@ -108,6 +116,25 @@ class Gate:
         is_https = origin.startswith("https://")
         if _host_of(origin) != request.header("Host").lower() or (self._is_serve and not is_https):
             raise ForbiddenError("origin_not_allowed", "This did not come from one of the box's own pages.")
+
+
+def acting_for(said: str, caller: Principal) -> Principal:
+    """Whom a server of ours, with a key that may do more, says it asks for: JSON of tenant_id, agent_id and role.
+
+    So it hands on what callers of its own may do, and the rules stay in one place.
+
+    Raises:
+        ForbiddenError: `insufficient_role` to all but admins; `tenant_mismatch`, but to the owner, for another tenant.
+        InvalidError: it says no such thing.
+    """
+    caller.require(Role.ADMIN)
+    try:
+        named = GivenKey.model_validate_json(said)
+    except ValidationError as error:
+        raise InvalidError("invalid", f"The header {ACTING_AS} names no caller.") from error
+    if named.tenant_id != caller.tenant_id and not caller.owner:
+        raise ForbiddenError("tenant_mismatch")
+    return Principal(named.tenant_id, named.agent_id, Role.named(named.role), key_id=caller.key_id)
 
 
 def presented_key(request: Request) -> str | None:
