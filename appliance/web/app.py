@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 # Importing a module registers its endpoints.
 ENDPOINT_MODULES = (
     "memory_api",
+    "models_api",
     "capture",
     "access_api",
     "box_api",
@@ -44,6 +45,7 @@ ENDPOINT_MODULES = (
     "notebook_pages",
     "search_page",
     "devices_page",
+    "activity_page",
     "editor",
     "static_files",
 )

@@ -110,6 +110,7 @@ TABLE = [
     Row("GET /history/version", PERSON, ADMIN, query=f"path={FILE}&number=1"),
     Row("GET /history/lines", PERSON, ADMIN, query=f"path={FILE}"),
     Row("GET /devices", PERSON, ADMIN),
+    Row("GET /activity", PERSON, ADMIN),
 ]
 IN_BROWSER = ("signed in", "without csrf")
 CALLERS = ("none", "wrong key", "capture", "reader", "writer", "admin", "foreign admin", "owner's key", *IN_BROWSER)

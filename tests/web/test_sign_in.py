@@ -280,7 +280,10 @@ class TestWrongKeys:
 class TestModes:
     @pytest.fixture
     def box_without_lock(self, box: Box) -> Any:
-        fields = {name: getattr(box, name) for name in ("home", "config", "clock", "database", "memory", "notebook")}
+        fields = {
+            name: getattr(box, name)
+            for name in ("home", "config", "clock", "database", "memory", "metrics", "notebook")
+        }
         return SimpleNamespace(**fields, access=Access(box.database, box.clock, mode="disabled"))
 
     @pytest.fixture
@@ -313,7 +316,7 @@ class TestModes:
     def test_given_keys_count(self, box: Box, tmp_path: Path, door_of: Callable[[Any], Any]) -> None:
         given = json.dumps({"k1": {"tenant_id": "acme", "agent_id": "bot", "role": "writer"}})
         config = load_config(tmp_path, {"BRAINSTEM_API_KEYS": given})
-        fields = {name: getattr(box, name) for name in ("home", "clock", "database", "memory", "notebook")}
+        fields = {name: getattr(box, name) for name in ("home", "clock", "database", "memory", "metrics", "notebook")}
         access = Access(box.database, box.clock, given_keys=config.given_keys)
         with_given: Any = SimpleNamespace(**fields, config=config, access=access)
         reply = door_of(make_app(with_given))("GET", WHOAMI, headers={"x-brainstem-api-key": "k1"})
@@ -335,7 +338,10 @@ class TestModes:
         self, box: Box, tmp_path: Path, door_of: Callable[[Any], Any], settings: str, host: str, status: int
     ) -> None:
         (tmp_path / "config.toml").write_text(f"[daemon]\n{settings}\n", encoding="utf-8")
-        fields = {name: getattr(box, name) for name in ("home", "clock", "database", "memory", "notebook", "access")}
+        fields = {
+            name: getattr(box, name)
+            for name in ("home", "clock", "database", "memory", "metrics", "notebook", "access")
+        }
         elsewhere: Any = SimpleNamespace(**fields, config=load_config(tmp_path, {}))
         assert door_of(make_app(elsewhere))("GET", "/sign-in", headers={"Host": host}).status == status
 
@@ -343,7 +349,10 @@ class TestModes:
         self, box: Box, tmp_path: Path, door_of: Callable[[Any], Any]
     ) -> None:
         (tmp_path / "config.toml").write_text("[daemon]\nweb_ui_enabled = false\n", encoding="utf-8")
-        fields = {name: getattr(box, name) for name in ("home", "clock", "database", "memory", "notebook", "access")}
+        fields = {
+            name: getattr(box, name)
+            for name in ("home", "clock", "database", "memory", "metrics", "notebook", "access")
+        }
         plain: Any = SimpleNamespace(**fields, config=load_config(tmp_path, {}))
         door = door_of(make_app(plain))
         assert [door("GET", path).status for path in ("/", "/sign-in", "/memory")] == [404, 404, 404]

@@ -307,5 +307,7 @@ def _own_addresses() -> set[str]:
 
 def _with_settings(box: Box, home: Path, text: str) -> Any:
     (home / "config.toml").write_text(text, encoding="utf-8")
-    fields = {name: getattr(box, name) for name in ("home", "clock", "database", "memory", "notebook", "access")}
+    fields = {
+        name: getattr(box, name) for name in ("home", "clock", "database", "memory", "metrics", "notebook", "access")
+    }
     return SimpleNamespace(**fields, config=load_config(home, {}))

@@ -29,6 +29,7 @@ PAGES = {
     "version": "/history/version?path=GLOBAL_MEMORY.md&number=2",
     "lines": "/history/lines?path=GLOBAL_MEMORY.md",
     "devices": "/devices",
+    "activity": "/activity",
     "phone": "/phone#key=mbx_Ab3dE6gH_0123456789012345678901234567890123456789012",
     "offline": "/offline",
 }
