@@ -1,0 +1,34 @@
+"""The reranker: a candidate's score is the weighted sum of its features (memory/features.py).
+
+The baseline's weights were fitted on conversations (docs/benchmarks.md); the versions a tenant trains replace them.
+What is relevant at all is not decided here but in memory/rank.py, so no version can lower that floor.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from appliance.memory.features import NAMES
+
+type Weights = Mapping[str, float]
+
+BASELINE: Final[Weights] = {
+    "lexical": 1.0,
+    "meaning": 0.7,
+    "neighbour_lexical": 0.4,
+    "speaker": 0.3,
+    "salience": 0.016,
+    "confidence": 0.012,
+    "trust": 0.008,
+    "recency": 0.004,
+}
+
+
+def weights_of(version: Weights | None) -> list[float]:
+    """A version's weights in the order of `NAMES`: what it leaves out weighs as in the baseline, None is the baseline."""
+    whole = {**BASELINE, **(version or {})}
+    return [whole.get(name, 0.0) for name in NAMES]
+
+
+def score(features: Sequence[float], weights: Sequence[float]) -> float:
+    """One candidate's score; both arguments in the order of `NAMES`."""
+    return sum(feature * weight for feature, weight in zip(features, weights, strict=True))
