@@ -19,6 +19,7 @@ FLOORS = (
     ("client", "daemon"),
     ("box",),
     ("memory", "notebook", "access", "backup", "bench", "provision", "release", "support"),
+    ("jobs",),
     ("storage",),
     ("ground",),
 )

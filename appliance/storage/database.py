@@ -54,6 +54,13 @@ class Database(ABC):
         those are found. Each row has all columns of `memory_items`.
         """
 
+    def shared_time(self, conn: Connection) -> int | None:  # noqa: ARG002 - only a server has one
+        """Now in epoch milliseconds by the clock of the server that several machines share; None where there is none.
+
+        What machines agree on among themselves, such as when a lease ends, is told by it: their own clocks differ.
+        """
+        return None
+
     @abstractmethod
     def mark_for_scrub(self, conn: Connection) -> None:
         """Remember, in this transaction, that something was forgotten: its words must leave the files."""

@@ -106,6 +106,7 @@ jobs = Table(
     Column("agent_id", String(128), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("payload", Text, nullable=False),
+    Column("payload_version", Integer, nullable=False),
     Column("status", String(16), nullable=False),  # queued, running, completed, failed
     Column("attempts", Integer, nullable=False),
     Column("max_attempts", Integer, nullable=False),
@@ -115,8 +116,10 @@ jobs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
+    Column("progress", Text),
     Column("result", Text),
     Column("error", Text),
+    Index("ix_jobs_tenant_id", "tenant_id", "id"),
     Index("ix_jobs_status", "status", "run_at"),
 )
 

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("payload_version", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("max_attempts", sa.Integer(), nullable=False),
@@ -26,11 +27,13 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("progress", sa.Text(), nullable=True),
         sa.Column("result", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("job_id"),
     )
+    op.create_index("ix_jobs_tenant_id", "jobs", ["tenant_id", "id"], unique=False)
     op.create_index("ix_jobs_status", "jobs", ["status", "run_at"], unique=False)
     op.create_table(
         "summary_sources",
