@@ -62,6 +62,12 @@ class Database(ABC):
         return None
 
     @abstractmethod
+    def containing(
+        self, conn: Connection, phrase: Sequence[str], visible: ColumnElement[bool], limit: int
+    ) -> list[Row[Any]]:
+        """The newest `limit` visible rows of `memory_items` that have the words of `phrase` one after the other."""
+
+    @abstractmethod
     def mark_for_scrub(self, conn: Connection) -> None:
         """Remember, in this transaction, that something was forgotten: its words must leave the files."""
 

@@ -46,6 +46,7 @@ memory_items = Table(
     Column("superseded_by", String(128)),
 )
 Index("ix_memory_items_expires_at", memory_items.c.expires_at, sqlite_where=memory_items.c.expires_at.is_not(None))
+Index("ix_memory_items_occurred_at", memory_items.c.tenant_id, memory_items.c.occurred_at)
 
 # Near-duplicates: a row per band of an item's MinHash sketch (memory/similarity.py). No foreign key: it would need an
 # index as large as the table; a forgotten item's rows are deleted with it.
@@ -86,15 +87,6 @@ summary_sources = Table(
     Column("summary_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True),
     Column("source_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True),
     Index("ix_summary_sources_source_id", "source_id"),
-)
-
-# Which items have a term in common (memory/graph.py). No foreign key, as for similarity_bands.
-graph_postings = Table(
-    "graph_postings",
-    metadata,
-    Column("term", BigInteger, primary_key=True, autoincrement=False),
-    Column("item_id", RowId, primary_key=True, autoincrement=False),
-    sqlite_with_rowid=False,
 )
 
 jobs = Table(

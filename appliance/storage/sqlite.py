@@ -111,6 +111,12 @@ class SqliteDatabase(Database):
         return list(found.values())
 
     @override
+    def containing(
+        self, conn: Connection, phrase: Sequence[str], visible: ColumnElement[bool], limit: int
+    ) -> list[Row[Any]]:
+        return _newest_with(conn, " + ".join(f'"{word}"' for word in phrase), visible, limit) if phrase else []
+
+    @override
     def mark_for_scrub(self, conn: Connection) -> None:
         conn.execute(insert(box_state).prefix_with("OR IGNORE"), {"key": "scrub_due", "value": "1"})
         if self._scrub_at is None:
@@ -230,12 +236,12 @@ def _visible_of(matches: FromClause, visible: ColumnElement[bool], limit: int) -
     )
 
 
-def _newest_with(conn: Connection, word: str, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
-    """The newest visible items that have the word."""
+def _newest_with(conn: Connection, expression: str, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
+    """The newest visible items that match."""
     statement = (
         select(memory_items)
         .join_from(_fts, memory_items, memory_items.c.id == _fts.c.rowid)
-        .where(literal_column("memory_fts").op("MATCH")(word), visible)
+        .where(literal_column("memory_fts").op("MATCH")(expression), visible)
         .order_by(_fts.c.rowid.desc())
         .limit(limit)
     )
