@@ -11,7 +11,7 @@ from appliance.backup import Backup
 from appliance.clock import Clock, system_clock
 from appliance.config import Config, load_config
 from appliance.home import DATABASE_FILE, NOTEBOOK_DIRECTORY
-from appliance.memory import Memory, NotebookSections
+from appliance.memory import Memory, NotebookSections, Registry
 from appliance.metrics import Metrics
 from appliance.notebook import Notebook, write_notebook
 from appliance.secrets import Secrets
@@ -29,6 +29,7 @@ class Box:
     database: Database
     access: Access
     memory: Memory
+    registry: Registry
     notebook: Notebook
     backup: Backup
     secrets: Secrets
@@ -68,6 +69,7 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
         metrics = Metrics(clock)
         memory = Memory(database, clock, metrics)
+        registry = Registry(database, clock, config.models.signal_window)
         sections = NotebookSections(config.core.tenant, clock)
         core = config.core
         notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, core.timezone, clock, core.tenant)
@@ -76,7 +78,20 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         at_end.callback(notebook.close)
         backup = Backup(home, database, clock, write_notebook)
         secrets = Secrets(home)
-        return Box(home, config, clock, database, access, memory, notebook, backup, secrets, metrics, at_end.pop_all())
+        return Box(
+            home,
+            config,
+            clock,
+            database,
+            access,
+            memory,
+            registry,
+            notebook,
+            backup,
+            secrets,
+            metrics,
+            at_end.pop_all(),
+        )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ class InvalidError(MemboxError):
     """The caller sent something that cannot be accepted as it is."""
 
 
+class PreconditionError(MemboxError):
+    """Well said, but not possible as things stand."""
+
+
 class UnauthorizedError(MemboxError):
     """No credential, or one that is not valid."""
 

@@ -157,7 +157,7 @@ class Jobs(Section):
 
 
 class Models(Section):
-    """The model registry. `signal_window`: of so many signals of a version the summary is made."""
+    """The model registry. `signal_window`: of so many last signals the summary is made."""
 
     signal_window: Annotated[int, Field(ge=1, le=100_000, description="1 to 100000 signals")] = 500
 

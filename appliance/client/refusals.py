@@ -50,6 +50,7 @@ _SENTENCES = {
     "document_not_found": "There is no such file in the notebook; `membox memory list` shows what there is.",
     "version_not_found": "That file has no version of that number; `membox memory history PATH` lists them.",
     "key_not_found": "There is no key of that id; `membox key list` shows them.",
+    "canary_not_set": "There is no canary to promote; `membox models register` or a training makes one.",
     "idempotency_conflict": "That idempotency key was already used for a different text; use a new one.",
     "empty note": "The note is empty; nothing was written.",
     "held": "The box takes no changes for a moment, as it is being upgraded; nothing was changed, try again soon.",

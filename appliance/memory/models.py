@@ -48,7 +48,7 @@ def _moment(value: object) -> int:
     return milliseconds
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """A whole number written with a point is one: 1400.0 (JSON Schema says so, and floats are how clients compute)."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -119,8 +119,8 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    max_items: Annotated[int, Field(ge=1, le=100, strict=True), BeforeValidator(_whole)] = 12
-    max_tokens: Annotated[int, Field(ge=64, le=32000, strict=True), BeforeValidator(_whole)] = 1400
+    max_items: Annotated[int, Field(ge=1, le=100, strict=True), BeforeValidator(whole)] = 12
+    max_tokens: Annotated[int, Field(ge=64, le=32000, strict=True), BeforeValidator(whole)] = 1400
 
 
 class Filters(BaseModel):

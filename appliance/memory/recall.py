@@ -11,13 +11,13 @@ from appliance.memory.conflicts import conflicts
 from appliance.memory.models import ExplainedItem, Filters, RecallAnswer, RecalledItem, RecallRequest
 from appliance.memory.pack import pack
 from appliance.memory.rank import Ranked, rank
+from appliance.memory.registry_models import ModelKind
+from appliance.memory.routing import route
 from appliance.memory.visibility import visible_to
 from appliance.metrics import Laps
 from appliance.storage.schema import memory_items
 from appliance.text import content_words
 
-MODEL_VERSION = "reranker-baseline-v1"
-MODEL_ROUTE = "active"
 _CANDIDATES = 60  # at least; three for each item asked for
 _LOCATION = re.compile(r"notebook:(?P<file>.+)#L(?P<line>\d+)-L\d+")
 
@@ -26,6 +26,7 @@ def recall(
     conn: Connection, sources: Sequence[CandidateSource], request: RecallRequest, now: int, lap: Laps
 ) -> RecallAnswer:
     """The items that best answer `request`, for a caller whose tenant and agent were checked."""
+    routed = route(conn, request.tenant_id, ModelKind.RERANKER)
     query = Query(request.query, content_words(request.query))
     visible = and_(visible_to(request.tenant_id, request.agent_id, request.scope, now), _passes(request.filters))
     limit = max(_CANDIDATES, 3 * request.budget.max_items)
@@ -41,8 +42,8 @@ def recall(
         composed_tokens_estimate=tokens,
         conflicts=conflicts([(item.row.memory_id, item.row.text) for item in chosen]),
         trace_id=f"rec_{secrets.token_hex(8)}",
-        model_version=MODEL_VERSION,
-        model_route=MODEL_ROUTE,
+        model_version=routed.version,
+        model_route=routed.route,
     )
 
 

@@ -58,7 +58,7 @@ class Request:
     endpoint: "Endpoint"
     environ: dict[str, Any]
     door: Door
-    params: dict[str, str]
+    params: dict[str, Any]
     caller: Principal | None = None
     session: Session | None = None
     body: Any = None
@@ -116,6 +116,7 @@ class Endpoint:
     role: Role | None = None
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    path_fields: type[BaseModel] | None = None  # what the path's parameters must be, where not any text will do
     answer: type[BaseModel] | None = None
     content_type: str = JSON
     max_body: int | None = MAX_BODY  # None: the function judges it, after the key

@@ -13,6 +13,7 @@ from appliance.errors import (
     MemboxError,
     NotConfiguredError,
     NotFoundError,
+    PreconditionError,
     StorageError,
     StorageFullError,
     TooLargeError,
@@ -24,6 +25,7 @@ from appliance.web.endpoint import Answer, Endpoint
 
 STATUS: dict[type[MemboxError], int] = {
     InvalidError: 422,
+    PreconditionError: 400,
     UnauthorizedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,

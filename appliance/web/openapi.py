@@ -149,19 +149,27 @@ def _who(each: Endpoint) -> str:
 
 
 def _path_parameters(each: Endpoint) -> list[dict[str, Any]]:
-    schema = {"type": "string", "minLength": 1}
-    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in each.parameters]
+    known = _fields(each.path_fields).get("properties", {})
+    any_text = {"type": "string", "minLength": 1}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": known.get(name, any_text)} for name in each.parameters
+    ]
 
 
 def _query_parameters(query: type[BaseModel] | None) -> list[dict[str, Any]]:
-    if query is None:
-        return []
-    schema = query.model_json_schema(mode="validation", ref_template="#/components/schemas/{model}")
+    schema = _fields(query)
     required = schema.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": field}
         for name, field in schema.get("properties", {}).items()
     ]
+
+
+def _fields(model: type[BaseModel] | None) -> dict[str, Any]:
+    """The schema of texts that a path or a query gives."""
+    if model is None:
+        return {}
+    return model.model_json_schema(mode="validation", ref_template="#/components/schemas/{model}")
 
 
 def _response(each: Endpoint, status: int, names: dict[tuple[type[BaseModel], str], dict[str, Any]]) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def read_fields(request: Request) -> None:
     for name, value in request.params.items():
         if "\0" in value:
             raise _null_character(("path", name))
+    if endpoint.path_fields is not None:
+        request.params = dict(parse_fields(endpoint.path_fields, request.params, "path"))
     if endpoint.query is not None:
         request.query = parse_fields(endpoint.query, parse_pairs(_query_bytes(request), "query"), "query")
     if endpoint.body is not None:

@@ -32,13 +32,14 @@ class Row:
     role: Role | None = None
     body: dict[str, Any] = field(default_factory=dict)
     query: str = ""
+    kind: str = ""
 
     @property
     def method(self) -> str:
         return self.name.partition(" ")[0]
 
     def path(self, tenant: str, agent: str) -> str:
-        path = self.name.partition(" ")[2].replace("{", "x").replace("}", "")
+        path = self.name.partition(" ")[2].replace("{kind}", self.kind).replace("{", "x").replace("}", "")
         query = f"tenant_id={tenant}&agent_id={agent}" if self.reach == NAMED else self.query
         return f"{path}?{query}" if query else path
 
@@ -52,6 +53,12 @@ TABLE = [
     Row("POST /v0/memory/recall", NAMED, READER, {"query": "table"}),
     Row("GET /v0/memory/{memory_id}", NAMED, READER),
     Row("DELETE /v0/memory/{memory_id}", NAMED, WRITER),
+    Row("GET /v0/models/{kind}", NAMED, ADMIN, kind="reranker"),
+    Row("GET /v0/models/{kind}/history", NAMED, ADMIN, kind="salience"),
+    Row("POST /v0/models/{kind}/canary/register", NAMED, ADMIN, {"version": "v2"}, kind="reranker"),
+    Row("POST /v0/models/{kind}/canary/promote", NAMED, ADMIN, kind="reranker"),
+    Row("POST /v0/models/{kind}/canary/rollback", NAMED, ADMIN, kind="reranker"),
+    Row("POST /v0/models/{kind}/signals", NAMED, ADMIN, {"version": "v", "metric": "m", "value": 1}, kind="reranker"),
     Row("POST /note", ANY, CAPTURE, {"text": "a row"}),
     Row("GET /v1/whoami", ANY, READER),
     Row("GET /v1/keys", BOX, ADMIN),
@@ -213,7 +220,7 @@ def test_who_may_do_what(row: Row, caller: str, caller_of: Callable[..., Any]) -
         assert reply.status in statuses(endpoint), "not in the OpenAPI document"
         refusal = expected(row, caller, tenant, agent, door)
         if refusal is None:
-            got_through = reply.status < 300 or reply.status in (404, 409) or row.reach == OPEN
+            got_through = reply.status < 300 or reply.status in (400, 404, 409) or row.reach == OPEN
             assert got_through, (tenant, agent, reply)
             assert word_of_refusal(reply) not in ("tenant_mismatch", "agent_mismatch", "insufficient_role")
         else:
@@ -240,7 +247,7 @@ def test_who_may_do_what_through_tailscale_serve(row: Row, visitor: str, ask_at:
     elif refusal := expected(row, as_caller, "home", "owner", SERVE):
         assert (reply.status, word_of(reply)) == refusal
     else:
-        assert reply.status < 300 or reply.status in (404, 409) or row.reach == OPEN, reply
+        assert reply.status < 300 or reply.status in (400, 404, 409) or row.reach == OPEN, reply
 
 
 def word_of_refusal(reply: Any) -> str:
