@@ -47,8 +47,8 @@ _PLACES = {
     "backup": Place(
         "appliance.cli.backup:backup", "Mirror the box, take snapshots, verify copies, restore from one.", _CARE
     ),
-    "provision": Place(
     "models": Place("appliance.cli.models:models", "See, try and judge the models that rank what is recalled.", _CARE),
+    "provision": Place(
         "appliance.cli.provision:provision", "Make this machine a memory box, or bring it up to date.", _CARE
     ),
     "cloud-init": Place(
