@@ -44,9 +44,8 @@ class Comparison:
 
     def deltas(self) -> list[tuple[Setup, str, dict[str, float]]]:
         """What the graph changes, on minus off: for each setup, over all questions (tag "") and for each tag."""
-        run_of = {run.setup: run for run in self.runs}
-        pairs = [(run_of[replace(run.setup, graph=False)], run) for run in self.runs
-                 if run.setup.graph and replace(run.setup, graph=False) in run_of]  # fmt: skip
+        off_of = {replace(run.setup, graph=True): run for run in self.runs if not run.setup.graph}
+        pairs = [(off_of[run.setup], run) for run in self.runs if run.setup in off_of]
         return [
             (off.setup, tag, {name: on_metrics[name] - off_metrics[name] for name in _compared(on.ks)})
             for off, on in pairs
@@ -82,8 +81,7 @@ class Comparison:
     def _summary(self) -> str:
         quality = [name for k in self.ks for name in (f"recall@{k}", f"fractional_recall@{k}", f"ndcg@{k}")]
         columns = [(name, ".3f") for name in [*quality, "mrr"]]
-        columns += [("avg_composed_tokens", ",.0f"), ("latency_p50_ms", ".2f"), ("latency_p95_ms", ".2f"),
-                    ("latency_p99_ms", ".2f")]  # fmt: skip
+        columns += [("avg_composed_tokens", ",.0f"), *((f"latency_p{percent}_ms", ".2f") for percent in (50, 95, 99))]
         rows = [[run.setup.name, *(format(run.metrics[name], form) for name, form in columns)] for run in self.runs]
         return _numbers(["", *(_heading(name) for name, _ in columns)], rows)
 

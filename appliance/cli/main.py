@@ -18,7 +18,7 @@ from appliance.cli.lazy import LazyGroup, Place
 from appliance.cli.output import examples, prepare_streams
 from appliance.home import default_home, expanded
 
-_DAY, _BOX, _CARE = "Every day", "The box", "Care"
+_DAY, _BOX, _CARE, _MEASURE = "Every day", "The box", "Care", "Measuring"
 
 _PLACES = {
     "note": Place("appliance.cli.note:note", "Write a note into today's journal.", _DAY),
@@ -33,6 +33,7 @@ _PLACES = {
     "logout": Place("appliance.cli.login:logout", "Forget the box and the key of `membox login`.", _BOX),
     "login-link": Place("appliance.cli.login:login_link", "Print a one-time link that signs a browser in.", _BOX),
     "key": Place("appliance.cli.key:key", "Make, list and revoke keys for devices and agents.", _BOX),
+    "mcp": Place("appliance.cli.mcp:mcp", "Offer the box to agents as an MCP server.", _BOX),
     "secrets": Place("appliance.cli.secrets:secrets", "Keep what the box needs to know and nobody else.", _BOX),
     "config": Place("appliance.cli.config:config", "Show and change settings.", _BOX),
     "factory-reset": Place(
@@ -56,6 +57,18 @@ _PLACES = {
     ),
     "db": Place("appliance.cli.db:db", "Show and upgrade the database's schema.", _CARE),
     "release": Place("appliance.cli.release:release", "List the releases on this box, and switch between them.", _CARE),
+    "benchmark": Place(
+        "appliance.cli.benchmark:benchmark", "Measure how well a box finds the answers of a data set.", _MEASURE
+    ),
+    "report": Place("appliance.cli.benchmark:report", "Compare full text alone, vectors alone and membox.", _MEASURE),
+    "leaderboard": Place(
+        "appliance.cli.benchmark:leaderboard", "Run the suites of a manifest and rank their setups.", _MEASURE
+    ),
+    "perf-regression": Place(
+        "appliance.cli.benchmark:perf_regression",
+        "Check that a box is as quick and as small as its budgets say.",
+        _MEASURE,
+    ),
     "init-sqlite": Place("appliance.cli.db:upgrade", "", _CARE),
 }
 
