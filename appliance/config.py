@@ -75,7 +75,7 @@ _ENVIRONMENT = {
 # Those that are no single key of config.toml.
 _OTHERS = ("API_KEYS", "MCP_TOKENS", "POSTGRES_DSN", "GRAPH_RELATION_WEIGHTS")
 _PREFIXES = ("MEMBOX_", "BRAINSTEM_")  # the first wins
-_NOT_SETTINGS = frozenset({"MEMBOX_HOME", "MEMBOX_URL", "MEMBOX_API_KEY"})
+_NOT_SETTINGS = frozenset({"MEMBOX_HOME", "MEMBOX_URL", "MEMBOX_API_KEY", "MEMBOX_MCP_DOTTED"})
 
 
 def load_config(home: Path, environ: Mapping[str, str] = os.environ) -> Config:

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "appliance"
 # The command line is the topmost door: it puts the web's app to work when no daemon runs.
 FLOORS = (
     ("cli",),
-    ("web",),
+    ("web", "mcp"),
     ("client", "daemon"),
     ("box",),
     ("memory", "notebook", "access", "backup", "bench", "provision", "release", "support"),
@@ -26,7 +26,7 @@ FLOORS = (
 LEVEL = {room: level for level, floor in enumerate(FLOORS) for room in floor}
 
 # Rooms that may not import a certain lower one.
-CLOSED_TO = {"cli": {"storage"}, "web": {"storage"}}
+CLOSED_TO = {"cli": {"storage"}, "web": {"storage"}, "mcp": {"storage"}}
 
 # Libraries that cost memory or start time, and the only modules that may import them when they are themselves
 # imported. Everywhere else the import stands inside the function that needs it.
@@ -37,6 +37,8 @@ HEAVY = {
     "apprise": None,
     "cryptography": "appliance.keyring_backend",
     "keyring": "appliance.keyring_backend",
+    "mcp": "appliance.mcp",
+    "mcp_types": "appliance.mcp",
     "numpy": None,
 }
 

@@ -11,6 +11,7 @@ from appliance.cli.output import bold, counted, dim, emit, examples, fields, jso
 from appliance.cli.streams import given_text
 from appliance.client.box_client import path_part
 from appliance.errors import InvalidError, NotFoundError
+from appliance.quoting import origin
 
 _TYPES = click.Choice(["event", "fact", "episode", "policy"])
 _SCOPES = click.Choice(["private", "team", "global"])
@@ -20,7 +21,6 @@ _REJECTED = {
     "recalled_text": "the text is a quotation of what the box already knows",
 }
 _CONFLICTS_SHOWN = 5  # eight numbered notes make 28 pairs
-_NOTEBOOK_REFERENCE = re.compile(r"notebook:(.+)#L(\d+)(?:-L(\d+))?")
 # 4,000 characters of four bytes: the contract's limit of an item's text.
 _LIMIT_BYTES = 16_000
 
@@ -179,15 +179,6 @@ def _print_recalled(answer: dict[str, Any], explain: bool) -> None:
         click.echo(dim(f"So may {counted(more, 'other pair')}; --json names them."))
     found = counted(len(items), "item")
     click.echo(dim(f"{found}, about {counted(answer['composed_tokens_estimate'], 'token')}."))
-
-
-def origin(item: dict[str, Any]) -> str:
-    """Where an item is from: `file:line` for the notebook's, else its source_ref, else its id."""
-    reference = item.get("source_ref") or ""
-    if match := _NOTEBOOK_REFERENCE.fullmatch(reference):
-        path, first, last = match.groups()
-        return f"{path}:{first}" + (f"-{last}" if last and last != first else "")
-    return reference or str(item["memory_id"])
 
 
 def _beside(item: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 import pytest
 
 from appliance.cli import output
-from appliance.cli.items import origin
 from appliance.cli.memory import parse_range
 
 

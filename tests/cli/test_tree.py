@@ -36,7 +36,7 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
 def test_the_tree_is_that_of_the_design() -> None:
     assert {" ".join(path) for path, command in TREE.items() if not isinstance(command, click.Group)} == {
         *("init", "status", "doctor", "note", "remember", "recall", "inspect", "forget", "health"),
-        *("login", "logout", "login-link"),
+        *("login", "logout", "login-link", "mcp"),
         *(f"secrets {name}" for name in ("set", "get", "list", "rm")),
         *(f"daemon {name}" for name in ("start", "stop", "status", "schedule", "logs")),
         *(
@@ -76,6 +76,7 @@ def test_commands_that_print_data_offer_json() -> None:
         ("release", "switch"),
         ("release", "recover"),
         ("provision",),
+        ("mcp",),
         ("cloud-init", "render"),
         ("daemon", "start"),
         ("daemon", "stop"),
