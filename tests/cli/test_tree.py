@@ -51,6 +51,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *(f"release {name}" for name in ("list", "switch", "recover")),
         "init-sqlite",
         *("provision", "support-bundle", "factory-reset"),
+        *("benchmark", "report", "leaderboard", "perf-regression"),
         "cloud-init render",
     }
 
