@@ -27,7 +27,7 @@ from appliance.memory.registry_models import (
     RegisterRequest,
     SignalRequest,
 )
-from appliance.memory.routing import Weights, weights_of
+from appliance.memory.routing import Weights, stored_weights
 from appliance.principal import Principal, Role
 from appliance.storage import Database
 from appliance.storage.absent import insert_absent
@@ -80,39 +80,44 @@ class Registry:
         """The model's state; raises ForbiddenError."""
         return self._told(self._admin(who, request), kind)
 
-    def register(
-        self, who: Principal, kind: ModelKind, request: RegisterRequest, weights: Weights | None = None
-    ) -> ModelState:
-        """Make a version the canary, in the place of another; raises ForbiddenError.
+    def register(self, who: Principal, kind: ModelKind, request: RegisterRequest) -> ModelState:
+        """Make a version the canary, in the place of another; raises ForbiddenError."""
+        caller = self._admin(who, request)
+        self._database.write(lambda conn: self.register_in(conn, caller, kind, request), repeatable=True)
+        return self._told(caller, kind)
+
+    def register_in(
+        self,
+        conn: Connection,
+        caller: Principal,
+        kind: ModelKind,
+        request: RegisterRequest,
+        weights: Weights | None = None,
+    ) -> None:
+        """The same in the transaction of whoever checked the caller, for a version that was fitted.
 
         A version's weights are given once and never change; one that has none decides as the baseline does.
         """
-        caller = self._admin(who, request)
-
-        def work(conn: Connection) -> None:
-            state, at = self._take(conn, caller.tenant_id, kind)
-            if weights is not None:
-                insert_absent(conn, model_versions, _version_row(caller.tenant_id, kind, request.version, weights, at))
-            is_baseline = weights_of(conn, caller.tenant_id, kind, request.version) is None
-            new = replace(
-                state,
-                canary_version=request.version,
-                rollout_percent=request.rollout_percent,
-                tenant_allowlist=tuple(sorted(set(request.tenant_allowlist))),
-                metadata=json.dumps(request.metadata),
-                updated_at=at,
-            )
-            payload = {
-                "version": request.version,
-                "rollout_percent": new.rollout_percent,
-                "tenant_allowlist": new.tenant_allowlist,
-                "metadata": request.metadata,
-                "decides_as": kind.baseline if is_baseline else request.version,
-            }
-            _change(conn, caller, kind, new, "register_canary", payload)
-
-        self._database.write(work, repeatable=True)
-        return self._told(caller, kind)
+        state, at = self._take(conn, caller.tenant_id, kind)
+        if weights is not None:
+            insert_absent(conn, model_versions, _version_row(caller.tenant_id, kind, request.version, weights, at))
+        is_baseline = stored_weights(conn, caller.tenant_id, kind, request.version) is None
+        new = replace(
+            state,
+            canary_version=request.version,
+            rollout_percent=request.rollout_percent,
+            tenant_allowlist=tuple(sorted(set(request.tenant_allowlist))),
+            metadata=json.dumps(request.metadata),
+            updated_at=at,
+        )
+        payload = {
+            "version": request.version,
+            "rollout_percent": new.rollout_percent,
+            "tenant_allowlist": new.tenant_allowlist,
+            "metadata": request.metadata,
+            "decides_as": kind.baseline if is_baseline else request.version,
+        }
+        _change(conn, caller, kind, new, "register_canary", payload)
 
     def promote(self, who: Principal, kind: ModelKind, request: ModelRequest) -> ModelState:
         """Make the canary the active version, for all traffic.

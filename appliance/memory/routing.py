@@ -56,7 +56,7 @@ def route(conn: Connection, tenant_id: str, kind: ModelKind) -> Route:
         elif bucket(kind, tenant_id) < percent:
             why = CANARY_PERCENT
     version = active if why == ACTIVE else canary
-    return Route(version, why, weights_of(conn, tenant_id, kind, version))
+    return Route(version, why, stored_weights(conn, tenant_id, kind, version))
 
 
 @lru_cache(maxsize=1_000)
@@ -65,7 +65,7 @@ def bucket(kind: ModelKind, tenant_id: str) -> int:
     return int(hashlib.sha256(f"{kind}:{tenant_id}".encode()).hexdigest()[:8], 16) % 100
 
 
-def weights_of(conn: Connection, tenant_id: str, kind: ModelKind, version: str) -> Weights | None:
+def stored_weights(conn: Connection, tenant_id: str, kind: ModelKind, version: str) -> Weights | None:
     """What a version weighs; None for the baseline, and for one that was registered without weights."""
     if version == kind.baseline:
         return None

@@ -34,19 +34,26 @@ class Admin:
     """An admin of a tenant, at the registry."""
 
     registry: Registry
+    database: Database
     tenant: str = "home"
     role: Role = Role.ADMIN
     kind: ModelKind = RERANKER
 
-    def _ask(self, method: str, model: Any, fields: dict[str, Any], **beside: Any) -> Any:
+    def _ask(self, method: str, model: Any, fields: dict[str, Any]) -> Any:
         request = model.model_validate({"tenant_id": self.tenant, "agent_id": "ada", **fields})
-        return getattr(self.registry, method)(Principal(self.tenant, "ada", self.role), self.kind, request, **beside)
+        return getattr(self.registry, method)(Principal(self.tenant, "ada", self.role), self.kind, request)
 
     def state(self) -> ModelState:
         return self._ask("state", ModelRequest, {})
 
-    def register(self, version: str = "v2", weights: dict[str, float] | None = None, **fields: Any) -> ModelState:
-        return self._ask("register", RegisterRequest, {"version": version, **fields}, weights=weights)
+    def register(self, version: str = "v2", **fields: Any) -> ModelState:
+        return self._ask("register", RegisterRequest, {"version": version, **fields})
+
+    def fitted(self, version: str, weights: dict[str, float], **fields: Any) -> None:
+        """Register a version with weights, as a training does."""
+        request = RegisterRequest(tenant_id=self.tenant, agent_id="ada", version=version, **fields)
+        who = Principal(self.tenant, "ada", self.role)
+        self.database.write(lambda conn: self.registry.register_in(conn, who, self.kind, request, weights))
 
     def promote(self) -> ModelState:
         return self._ask("promote", ModelRequest, {})
@@ -67,8 +74,8 @@ def registry(database: Database, clock: Callable[[], Any]) -> Registry:
 
 
 @pytest.fixture
-def admin(registry: Registry) -> Admin:
-    return Admin(registry)
+def admin(registry: Registry, database: Database) -> Admin:
+    return Admin(registry, database)
 
 
 @pytest.fixture
@@ -145,25 +152,25 @@ def test_an_allowlisted_tenant_gets_the_canary_whatever_the_percentage(
 
 @pytest.mark.parametrize("tenant", [f"tenant-{number}" for number in range(12)])
 def test_a_share_of_tenants_gets_the_canary_by_the_contracts_hash(
-    registry: Registry, routed: Callable[..., Route], tenant: str
+    registry: Registry, database: Database, routed: Callable[..., Route], tenant: str
 ) -> None:
     bucket = bucket_of(tenant)
-    Admin(registry, tenant).register("v2", rollout_percent=bucket)
+    Admin(registry, database, tenant).register("v2", rollout_percent=bucket)
     assert routed(tenant) == Route(BASELINE, "active", None)
-    Admin(registry, tenant).register("v2", rollout_percent=bucket + 1)
+    Admin(registry, database, tenant).register("v2", rollout_percent=bucket + 1)
     assert routed(tenant) == Route("v2", "canary_percent", None)
 
 
 def test_a_promoted_version_decides_for_all(admin: Admin, routed: Callable[..., Route]) -> None:
-    admin.register("v2", weights={"lexical": 0.5}, rollout_percent=0)
+    admin.fitted("v2", {"lexical": 0.5}, rollout_percent=0)
     assert routed().weights is None
     admin.promote()
     assert routed() == Route("v2", "active", {"lexical": 0.5})
 
 
 def test_a_versions_weights_are_given_once(admin: Admin, routed: Callable[..., Route]) -> None:
-    admin.register("v2", weights={"lexical": 0.5}, rollout_percent=100)
-    admin.register("v2", weights={"lexical": 0.9}, rollout_percent=100)
+    admin.fitted("v2", {"lexical": 0.5}, rollout_percent=100)
+    admin.fitted("v2", {"lexical": 0.9}, rollout_percent=100)
     assert routed().weights == {"lexical": 0.5}
     admin.rollback()
     admin.register("v2", rollout_percent=100)
@@ -172,15 +179,15 @@ def test_a_versions_weights_are_given_once(admin: Admin, routed: Callable[..., R
 
 def test_a_version_without_weights_is_said_to_decide_as_the_baseline(admin: Admin) -> None:
     admin.register("named only")
-    admin.register("fitted", weights={"lexical": 0.5})
+    admin.fitted("fitted", {"lexical": 0.5})
     fitted, named_only = [item.payload for item in admin.history().items]
     assert fitted is not None and fitted["decides_as"] == "fitted"  # noqa: PT018 - the first is for the type
     assert named_only is not None and named_only["decides_as"] == BASELINE  # noqa: PT018 - likewise
 
 
-def test_the_two_kinds_of_models_are_apart(registry: Registry) -> None:
-    Admin(registry).register("v2")
-    assert Admin(registry, kind=ModelKind.SALIENCE).state().canary_version is None
+def test_the_two_kinds_of_models_are_apart(registry: Registry, database: Database) -> None:
+    Admin(registry, database).register("v2")
+    assert Admin(registry, database, kind=ModelKind.SALIENCE).state().canary_version is None
 
 
 def test_signals_are_counted_and_averaged_for_each_version_and_metric(admin: Admin) -> None:
@@ -193,7 +200,7 @@ def test_signals_are_counted_and_averaged_for_each_version_and_metric(admin: Adm
 
 
 def test_only_the_last_signals_count(database: Database, clock: Callable[[], Any]) -> None:
-    admin = Admin(Registry(database, clock, window=3))
+    admin = Admin(Registry(database, clock, window=3), database)
     for value in range(5):
         state = admin.signal("a", "m", value)
     assert state.signal_summary == {"a": {"m.count": 3, "m.avg": 3}}
@@ -243,9 +250,11 @@ def test_a_clock_that_goes_back_does_not_mix_up_the_history(admin: Admin, clock:
     ]
 
 
-def test_another_tenants_registry_is_neither_seen_nor_changed(registry: Registry, routed: Callable[..., Route]) -> None:
-    mine, theirs = Admin(registry), Admin(registry, "away")
-    mine.register("v2", rollout_percent=100, tenant_allowlist=["away"], weights={"lexical": 1.0})
+def test_another_tenants_registry_is_neither_seen_nor_changed(
+    registry: Registry, database: Database, routed: Callable[..., Route]
+) -> None:
+    mine, theirs = Admin(registry, database), Admin(registry, database, "away")
+    mine.fitted("v2", {"lexical": 1.0}, rollout_percent=100, tenant_allowlist=["away"])
     mine.signal()
     assert (theirs.state().canary_version, theirs.state().signal_summary, theirs.history().items) == (None, {}, [])
     assert routed("away") == Route(BASELINE, "active", None)
@@ -257,9 +266,9 @@ def test_another_tenants_registry_is_neither_seen_nor_changed(registry: Registry
 
 @pytest.mark.parametrize("role", [Role.READER, Role.WRITER])
 @pytest.mark.parametrize("method", ["state", "register", "promote", "rollback", "signal", "history"])
-def test_only_an_admin_may_ask(registry: Registry, method: str, role: Role) -> None:
+def test_only_an_admin_may_ask(registry: Registry, database: Database, method: str, role: Role) -> None:
     with pytest.raises(ForbiddenError) as refused:
-        getattr(Admin(registry, role=role), method)()
+        getattr(Admin(registry, database, role=role), method)()
     assert refused.value.word == "insufficient_role"
 
 
