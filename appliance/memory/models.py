@@ -53,7 +53,7 @@ def whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _not_the_notebooks(source_ref: str | None) -> str | None:
+def not_the_notebooks(source_ref: str | None) -> str | None:
     if source_ref is not None and source_ref.startswith(NOTEBOOK_REF):
         raise ValueError("'notebook:' is kept for sections of the notebook; name the source otherwise")
     return source_ref
@@ -89,7 +89,7 @@ class NewItem(BaseModel):
 
     type: ItemType
     text: Annotated[str, Field(min_length=1, max_length=4000)]
-    source_ref: Annotated[str | None, Field(max_length=512), AfterValidator(_not_the_notebooks)] = None
+    source_ref: Annotated[str | None, Field(max_length=512), AfterValidator(not_the_notebooks)] = None
     trust_level: TrustLevel = TrustLevel.USER_CLAIM
     confidence: Share | None = None
     salience: Share | None = None

@@ -8,11 +8,11 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from appliance.clock import Clock, to_ms
-from appliance.memory import similarity
-from appliance.memory.forget import leave_tombstone
+from appliance.memory import similarity, summaries
+from appliance.memory.deleting import delete_items, leave_tombstone, take_out
 from appliance.memory.models import NOTEBOOK_REF, ItemType, NewItem, Scope, TrustLevel
 from appliance.memory.remember import insert_items, new_row
 from appliance.quoting import without_recalled
@@ -50,7 +50,7 @@ class NotebookSections:
         """Make the items of `path` those of `sections`: unchanged ones keep their id, gone ones are deleted."""
         known: dict[str, list[Any]] = {}
         rows = conn.execute(
-            select(notebook_sections, memory_items.c.text)
+            select(notebook_sections, memory_items.c.id, memory_items.c.tenant_id, memory_items.c.text)
             .join(memory_items, memory_items.c.id == notebook_sections.c.item_id)
             .where(notebook_sections.c.path == path)
             .order_by(notebook_sections.c.first_line)
@@ -64,11 +64,14 @@ class NotebookSections:
                 self._renew_lines(conn, same.pop(0), section)
             else:
                 added.append(section)
-        self._delete(conn, [row for rows in known.values() for row in rows])
-        self.append(conn, path, added)
+        bereft = take_out(conn, [row for rows in known.values() for row in rows])
+        summaries.settle(conn, bereft, heirs=self._add(conn, path, added))
 
     def append(self, conn: Connection, path: str, sections: Sequence[Section]) -> None:
         """Add items for `sections`, which the file did not have before."""
+        self._add(conn, path, sections)
+
+    def _add(self, conn: Connection, path: str, sections: Sequence[Section]) -> list[int]:
         now = to_ms(self._clock())
         kept = [(section, text) for section in sections if (text := without_recalled(section.text).strip())]
         rows = [self._row(path, section, text, now) for section, text in kept]
@@ -86,12 +89,12 @@ class NotebookSections:
         ]
         if links:
             conn.execute(insert(notebook_sections), links)
+        return row_ids
 
     def forget(self, conn: Connection, memory_id: str) -> None:
         """Delete a section's item, leave a tombstone: no other section of the same words may take over its id."""
         mine = (memory_items.c.memory_id == memory_id, memory_items.c.tenant_id == self._tenant_id)
-        rows = conn.execute(select(memory_items.c.id.label("item_id"), memory_items.c.text).where(*mine)).all()
-        self._delete(conn, rows)
+        delete_items(conn, conn.execute(select(memory_items).where(*mine)).all())
         leave_tombstone(conn, self._tenant_id, memory_id, to_ms(self._clock()))
 
     def lines_of(self, conn: Connection, memory_id: str) -> tuple[str, int, int] | None:
@@ -130,11 +133,6 @@ class NotebookSections:
             .where(memory_items.c.id == row.item_id)
             .values(source_ref=_reference(row.path, section))
         )
-
-    def _delete(self, conn: Connection, rows: Sequence[Any]) -> None:
-        for row in rows:
-            similarity.remove(conn, self._tenant_id, row.item_id, row.text)
-            conn.execute(delete(memory_items).where(memory_items.c.id == row.item_id))  # its link goes with it
 
 
 def _reference(path: str, section: Section) -> str:
