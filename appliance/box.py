@@ -68,7 +68,7 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         at_end.callback(database.close)
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
         metrics = Metrics(clock)
-        memory = Memory(database, clock, metrics)
+        memory = Memory(database, clock, metrics, config.graph)
         registry = Registry(database, clock, config.models.signal_window)
         sections = NotebookSections(config.core.tenant, clock)
         core = config.core

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_
 
 from appliance.memory.candidates import CandidateSource, Query
 from appliance.memory.conflicts import conflicts
+from appliance.memory.graph import expand
 from appliance.memory.models import ExplainedItem, Filters, RecallAnswer, RecalledItem, RecallRequest
 from appliance.memory.pack import pack
 from appliance.memory.rank import Ranked, rank
@@ -15,6 +16,8 @@ from appliance.memory.registry_models import ModelKind
 from appliance.memory.routing import route
 from appliance.memory.visibility import visible_to
 from appliance.metrics import Laps
+from appliance.settings import Graph
+from appliance.storage import Database
 from appliance.storage.schema import memory_items
 from appliance.text import content_words
 
@@ -23,7 +26,13 @@ _LOCATION = re.compile(r"notebook:(?P<file>.+)#L(?P<line>\d+)-L\d+")
 
 
 def recall(
-    conn: Connection, sources: Sequence[CandidateSource], request: RecallRequest, now: int, lap: Laps
+    conn: Connection,
+    database: Database,
+    sources: Sequence[CandidateSource],
+    request: RecallRequest,
+    now: int,
+    graph: Graph,
+    lap: Laps,
 ) -> RecallAnswer:
     """The items that best answer `request`, for a caller whose tenant and agent were checked."""
     routed = route(conn, request.tenant_id, ModelKind.RERANKER)
@@ -35,6 +44,9 @@ def recall(
     lap("store")
     ranked = rank(query, rows, now)
     lap("rank")
+    if graph.enabled:
+        ranked = expand(conn, database, ranked, visible, graph)
+        lap("graph")
     chosen, tokens = pack(ranked, request.budget)
     lap("pack")
     return RecallAnswer(

@@ -25,10 +25,12 @@ from appliance.memory.statistics import Growth, growth
 from appliance.memory.visibility import visible_to
 from appliance.metrics import Metrics
 from appliance.principal import Principal, Role
+from appliance.settings import Graph
 from appliance.storage import Database, idempotency
 from appliance.storage.schema import memory_items
 
 ForgetSection = Callable[[str, str], bool]  # (memory id, who) -> whether it was a notebook section, now removed
+_NO_GRAPH = Graph()
 
 
 class Memory:
@@ -38,12 +40,16 @@ class Memory:
         database: where items are.
         clock: the time, for expiry and recency.
         metrics: where the times of recall's stages are counted.
+        graph: whether related items come along with those found, and which.
         forget_section: removes a notebook section from its file when an item is one; set by `box.py`.
     """
 
-    def __init__(self, database: Database, clock: Clock, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, metrics: Metrics | None = None, graph: Graph = _NO_GRAPH
+    ) -> None:
         self._database, self._clock = database, clock
         self._metrics = metrics or Metrics(clock)
+        self._graph = graph
         self._sources: Sequence[CandidateSource] = [FullText(database)]
         self.forget_section: ForgetSection = lambda _memory_id, _author: False
 
@@ -64,7 +70,7 @@ class Memory:
         who.acting_as(request.tenant_id, request.agent_id, Role.READER)
         lap = self._metrics.laps("recall")
         with self._database.read() as conn:
-            answer = recall(conn, self._sources, request, self._now(), lap)
+            answer = recall(conn, self._database, self._sources, request, self._now(), self._graph, lap)
         lap.finish()
         return answer
 

@@ -6,8 +6,6 @@ from appliance import __version__
 from appliance.clock import iso, to_ms
 from appliance.web.endpoint import CAPTURE, LOCAL, SERVE, SOCKET, WEB, Answer, Request, endpoint
 
-GRAPH_HALF_LIFE_HOURS = 168.0
-
 
 class Health(BaseModel):
     """That the box answers."""
@@ -55,8 +53,8 @@ def meta(request: Request) -> Meta:
         mode="local",
         store_backend=box.database.backend,
         auth_mode=box.access.mode,
-        graph_enabled=False,
-        graph_half_life_hours=GRAPH_HALF_LIFE_HOURS,
+        graph_enabled=box.config.graph.enabled,
+        graph_half_life_hours=box.config.graph.half_life_hours,
         model_registry_backend=box.database.backend,
         generated_at=iso(to_ms(box.clock())),
     )
