@@ -1,6 +1,7 @@
 """Drawings keep inside their box, and show what there is."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -17,9 +18,9 @@ def test_bars_stand_side_by_side_inside_the_box(values: list[float]) -> None:
     assert len(drawn) == len(values)
     for bar in drawn:
         assert -0.1 <= bar.x <= bar.x + bar.width <= WIDTH + 0.2
-        assert -0.1 <= bar.y
+        assert bar.y >= -0.1
         assert bar.y + bar.height == pytest.approx(HEIGHT, abs=0.2)
-    for bar, following in zip(drawn, drawn[1:], strict=False):
+    for bar, following in pairwise(drawn):
         assert bar.x + bar.width <= following.x + 0.2
 
 
