@@ -4,6 +4,7 @@ import pytest
 
 from appliance.cli import output
 from appliance.cli.memory import parse_range
+from appliance.quoting import origin
 
 
 def test_control_characters_and_direction_overrides_are_made_visible() -> None:
