@@ -54,6 +54,7 @@ def whole(value: object) -> object:
 
 
 def not_the_notebooks(source_ref: str | None) -> str | None:
+    """`source_ref`; ValueError where it would pass for a section of the notebook."""
     if source_ref is not None and source_ref.startswith(NOTEBOOK_REF):
         raise ValueError("'notebook:' is kept for sections of the notebook; name the source otherwise")
     return source_ref
@@ -124,12 +125,16 @@ class Budget(BaseModel):
 
 
 class Filters(BaseModel):
-    """Which items count: at least this trust, one of these types (none or empty: every type)."""
+    """Which items count: at least this trust, one of these types (none or empty: every type).
+
+    With `notebook`, which is ours, only the notebook's sections.
+    """
 
     model_config = ConfigDict(allow_inf_nan=False, frozen=True)
 
     trust_min: Share = 0.0
     types: list[ItemType] | None = None
+    notebook: Annotated[bool, Field(strict=True)] = False
 
 
 class RecallRequest(Request):

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_
 from appliance.memory.candidates import CandidateSource, Query
 from appliance.memory.conflicts import conflicts
 from appliance.memory.graph import expand
-from appliance.memory.models import ExplainedItem, Filters, RecallAnswer, RecalledItem, RecallRequest
+from appliance.memory.models import NOTEBOOK_REF, ExplainedItem, Filters, RecallAnswer, RecalledItem, RecallRequest
 from appliance.memory.pack import pack
 from appliance.memory.rank import Ranked, rank
 from appliance.memory.registry_models import ModelKind
@@ -60,9 +60,12 @@ def recall(
 
 
 def _passes(filters: Filters) -> ColumnElement[bool]:
-    trusted = memory_items.c.trust >= filters.trust_min
-    types = dict.fromkeys(filters.types or ())  # each once: a statement takes only so many values
-    return and_(trusted, memory_items.c.type.in_(types)) if types else trusted
+    conditions = [memory_items.c.trust >= filters.trust_min]
+    if types := dict.fromkeys(filters.types or ()):  # each once: a statement takes only so many values
+        conditions.append(memory_items.c.type.in_(types))
+    if filters.notebook:
+        conditions.append(memory_items.c.source_ref.startswith(NOTEBOOK_REF))
+    return and_(*conditions)
 
 
 _FIELDS = ("memory_id", "type", "text", "confidence", "salience", "source_ref", "created_at")
