@@ -59,13 +59,8 @@ class Store(Protocol):
 type OpenStore = Callable[[Setup], AbstractContextManager[Store]]
 type Embed = Callable[[Sequence[str]], Any]  # texts to a float32 array (texts, dimensions) of unit length
 type Step = Callable[[int], object]  # so many more are done
-
-
-class Progress(Protocol):
-    """Shows how far something is; what it gives is told of each step."""
-
-    def __call__(self, label: str, length: int) -> AbstractContextManager[Step]:
-        """Begin something of `length` steps."""
+# Shows how far something is, of a name and so many steps; what it gives is told of them.
+type Progress = Callable[[str, int], AbstractContextManager[Step]]
 
 
 @dataclass(frozen=True)

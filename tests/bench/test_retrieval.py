@@ -77,7 +77,8 @@ def test_progress_is_told_of_every_memory_and_question() -> None:
 
     @contextmanager
     def heard(label: str, length: int) -> Iterator[Step]:
-        told[label.rpartition(" ")[2]] = length, (steps := [])
+        steps: list[int] = []
+        told[label.rpartition(" ")[2]] = length, steps
         yield steps.append
 
     run(DATASET, Setup(BM25), [5], bare, heard)
