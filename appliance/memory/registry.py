@@ -100,7 +100,7 @@ class Registry:
         """
         state, at = self._take(conn, caller.tenant_id, kind)
         if weights is not None:
-            insert_absent(conn, model_versions, _version_row(caller.tenant_id, kind, request.version, weights, at))
+            insert_absent(conn, model_versions, [_version_row(caller.tenant_id, kind, request.version, weights, at)])
         is_baseline = stored_weights(conn, caller.tenant_id, kind, request.version) is None
         new = replace(
             state,
@@ -181,7 +181,8 @@ class Registry:
 
     def _take(self, conn: Connection, tenant_id: str, kind: ModelKind) -> tuple[_State, int]:
         """The tenant's state, held until the transaction ends, and a time after that of every change before."""
-        insert_absent(conn, model_states, {"tenant_id": tenant_id, "kind": kind.value, **_State(kind.baseline).values})
+        beginning = {"tenant_id": tenant_id, "kind": kind.value, **_State(kind.baseline).values}
+        insert_absent(conn, model_states, [beginning])
         state = _state(conn, tenant_id, kind, hold=True)
         return state, max(to_ms(self._clock()), state.updated_at + 1)
 

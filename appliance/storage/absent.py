@@ -1,6 +1,6 @@
-"""A row that is inserted unless there is one already, in the words of each dialect."""
+"""Rows that are inserted unless they are there already, in the words of each dialect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -9,10 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def insert_absent(conn: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert `values` into `table`; nothing happens when a row with its primary key or a unique value is there.
+def insert_absent(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert `rows` into `table`, but for those of which the primary key is there already.
 
-    Safe when two do it at once: one inserts, the other waits for it and does nothing.
+    Safe when two do it at once: one inserts, the other waits for it and inserts nothing.
     """
-    insert = _INSERT[conn.dialect.name]
-    conn.execute(insert(table).values(**values).on_conflict_do_nothing())
+    if rows:
+        conn.execute(_INSERT[conn.dialect.name](table).on_conflict_do_nothing(), rows)

@@ -70,14 +70,27 @@ notebook_sections = Table(
     Index("ix_notebook_sections_path", "path"),
 )
 
-# What an item means, as bytes: a row per item and embedding model (memory/embedding). Can always be made anew.
+# What an item means: its vector, as bytes, at most one (memory/embedding). Can always be made anew. No id is ever used
+# again, and a trigger writes down those that went: so a copy in memory follows (storage/sqlite_vectors.py).
 item_vectors = Table(
     "item_vectors",
     metadata,
-    Column("item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("id", RowId, primary_key=True),
+    Column("item_id", RowId, ForeignKey("memory_items.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("tenant_id", String(128), nullable=False),
     Column("model", String(64), nullable=False),
     Column("scale", Float, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    Index("ix_item_vectors_tenant_id", "tenant_id"),
+    sqlite_autoincrement=True,
+)
+
+removed_vectors = Table(
+    "removed_vectors",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("vector_id", RowId, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 # Which items a summary was made of.
@@ -167,15 +180,13 @@ model_signals = Table(
     Index("ix_model_signals_kind", "tenant_id", "kind", "id"),
 )
 
-# Which version ranked a recall, and how its candidates measured: numbers without any words, so that a later verdict on
-# them teaches a model (memory/traces.py). A candidate that is forgotten leaves every trace.
+# How a recall's candidates measured: numbers without any words, so that a later verdict on them teaches a model
+# (memory/traces.py). The id is the number in the recall's trace_id. A candidate that is forgotten leaves every trace.
 recall_traces = Table(
     "recall_traces",
     metadata,
-    Column("id", RowId, primary_key=True),
-    Column("trace_id", String(64), nullable=False, unique=True),
+    Column("id", RowId, primary_key=True, autoincrement=False),
     Column("tenant_id", String(128), nullable=False),
-    Column("version", String(128), nullable=False),
     Column("feature_set", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("judged_at", BigInteger),

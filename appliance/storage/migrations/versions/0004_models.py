@@ -6,6 +6,8 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+_ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Create the tables of schema 0004."""
@@ -32,7 +34,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "model_events",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", _ROW_ID, nullable=False),
         sa.Column("tenant_id", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("event_kind", sa.String(length=32), nullable=False),
@@ -44,7 +46,7 @@ def upgrade() -> None:
     op.create_index("ix_model_events_kind", "model_events", ["tenant_id", "kind", "id"], unique=False)
     op.create_table(
         "model_signals",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", _ROW_ID, nullable=False),
         sa.Column("tenant_id", sa.String(length=128), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("version", sa.String(length=128), nullable=False),
@@ -58,21 +60,18 @@ def upgrade() -> None:
     op.create_index("ix_model_signals_kind", "model_signals", ["tenant_id", "kind", "id"], unique=False)
     op.create_table(
         "recall_traces",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("trace_id", sa.String(length=64), nullable=False),
+        sa.Column("id", _ROW_ID, autoincrement=False, nullable=False),
         sa.Column("tenant_id", sa.String(length=128), nullable=False),
-        sa.Column("version", sa.String(length=128), nullable=False),
         sa.Column("feature_set", sa.String(length=16), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("judged_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("trace_id"),
     )
     op.create_index("ix_recall_traces_tenant_id", "recall_traces", ["tenant_id", "created_at"], unique=False)
     op.create_table(
         "recall_trace_items",
-        sa.Column("item_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("trace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("item_id", _ROW_ID, autoincrement=False, nullable=False),
+        sa.Column("trace_id", _ROW_ID, autoincrement=False, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("features", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["item_id"], ["memory_items.id"], ondelete="CASCADE"),
