@@ -18,7 +18,7 @@ FLOORS = (
     ("web", "mcp"),
     ("client", "daemon"),
     ("box",),
-    ("memory", "notebook", "access", "backup", "bench", "provision", "release", "support"),
+    ("memory", "notebook", "access", "backup", "bench", "imports", "provision", "release", "support"),
     ("jobs",),
     ("storage",),
     ("ground",),

@@ -48,6 +48,7 @@ _PLACES = {
     "backup": Place(
         "appliance.cli.backup:backup", "Mirror the box, take snapshots, verify copies, restore from one.", _CARE
     ),
+    "import": Place("appliance.cli.importing:importing", "Take over what another system has kept.", _BOX),
     "models": Place("appliance.cli.models:models", "See, try and judge the models that rank what is recalled.", _CARE),
     "provision": Place(
         "appliance.cli.provision:provision", "Make this machine a memory box, or bring it up to date.", _CARE

@@ -1,6 +1,7 @@
 """The memory as every door sees it: remember, recall, inspect, forget (contract memory-api)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy import select
 
@@ -8,6 +9,8 @@ from appliance.clock import Clock, to_ms
 from appliance.errors import ForbiddenError
 from appliance.memory import forget as forgetting
 from appliance.memory.candidates import CandidateSource, FullText
+from appliance.memory.compact import compose, store
+from appliance.memory.importing import ImportAnswer, Importing, ImportRequest
 from appliance.memory.models import (
     ForgetAnswer,
     ForgetRequest,
@@ -23,6 +26,7 @@ from appliance.memory.recall import recall
 from appliance.memory.remember import Remembering
 from appliance.memory.statistics import Growth, growth
 from appliance.memory.visibility import visible_to
+from appliance.memory.work_models import CompactAnswer, CompactRequest
 from appliance.metrics import Metrics
 from appliance.principal import Principal, Role
 from appliance.settings import Graph
@@ -60,9 +64,7 @@ class Memory:
             ForbiddenError: another tenant or agent, a role below writer, or scope global without admin.
             ConflictError: the idempotency key was used for other items.
         """
-        caller = who.acting_as(request.tenant_id, request.agent_id, Role.WRITER)
-        if request.scope is Scope.GLOBAL and caller.role is not Role.ADMIN:
-            raise ForbiddenError("global_scope_requires_admin")
+        _may_write(who, request.tenant_id, request.agent_id, request.scope)
         return self._database.write(Remembering(request, self._now()).store, repeatable=True)
 
     def recall(self, who: Principal, request: RecallRequest) -> RecallAnswer:
@@ -73,6 +75,21 @@ class Memory:
             answer = recall(conn, self._database, self._sources, request, self._now(), self._graph, lap)
         lap.finish()
         return answer
+
+    def compact(self, who: Principal, request: CompactRequest) -> CompactAnswer:
+        """Sum up what a query finds, and keep the summary; raises ForbiddenError as `remember` does.
+
+        Never of what is seen less widely than the summary will be.
+        """
+        _may_write(who, request.tenant_id, request.agent_id, request.scope)
+        while True:  # again when a source was forgotten between reading it and writing its words down
+            now = self._now()
+            with self._database.read() as conn:
+                summary = compose(conn, self._sources, request, now)
+            if not summary.lines:
+                return summary.answer(None)
+            if memory_id := self._database.write(partial(store, summary=summary, now=now)):
+                return summary.answer(memory_id)
 
     def inspect(self, who: Principal, memory_id: str, request: InspectRequest) -> InspectAnswer:
         """One item whole; raises ForbiddenError, or NotFoundError for what the caller may not see."""
@@ -99,6 +116,11 @@ class Memory:
             self._database.write(lambda conn: forgetting.forget(conn, self._database, caller, memory_id, now))
         return ForgetAnswer(memory_id=memory_id, deleted=True)
 
+    def take_over(self, who: Principal, request: ImportRequest) -> ImportAnswer:
+        """Store what another system has kept, under the ids, owners and times it has there; for the box's owner."""
+        who.require(Role.ADMIN)
+        return self._database.write(Importing(request, self._now()).store, repeatable=True)
+
     def growth(self, who: Principal, days: int = 30) -> Growth:
         """How many items the caller's tenant has, and how many came on each of the last days."""
         who.require(Role.ADMIN)
@@ -111,3 +133,9 @@ class Memory:
 
     def _now(self) -> int:
         return to_ms(self._clock())
+
+
+def _may_write(who: Principal, tenant_id: str, agent_id: str, scope: Scope) -> None:
+    caller = who.acting_as(tenant_id, agent_id, Role.WRITER)
+    if scope is Scope.GLOBAL and caller.role is not Role.ADMIN:
+        raise ForbiddenError("global_scope_requires_admin")

@@ -1,5 +1,6 @@
 """The memory's door (contract memory-api): parse, call, answer; every rule is in `appliance/memory`."""
 
+from appliance.memory.importing import ImportAnswer, ImportRequest
 from appliance.memory.models import (
     ForgetAnswer,
     ForgetRequest,
@@ -11,7 +12,7 @@ from appliance.memory.models import (
     RememberRequest,
 )
 from appliance.principal import Role
-from appliance.web.endpoint import Request, endpoint
+from appliance.web.endpoint import Reach, Request, endpoint
 
 
 @endpoint(
@@ -68,3 +69,17 @@ def inspect(request: Request) -> InspectAnswer:
 def forget(request: Request) -> ForgetAnswer:
     """Forget an item."""
     return request.box.memory.forget(request.principal, request.params["memory_id"], request.body)
+
+
+@endpoint(
+    "POST",
+    "/v1/memory/import",
+    role=Role.ADMIN,
+    reach=Reach.OWNER,
+    body=ImportRequest,
+    answer=ImportAnswer,
+    summary="Take over up to 100 items that another system has kept, with their ids, owners and times.",
+)
+def take_over(request: Request) -> ImportAnswer:
+    """Take over items."""
+    return request.box.memory.take_over(request.principal, request.body)

@@ -49,6 +49,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *(f"db {name}" for name in ("upgrade", "status")),
         *(f"models {name}" for name in ("show", "history", "register", "promote", "rollback", "signal")),
         *(f"release {name}" for name in ("list", "switch", "recover")),
+        "import brainstem",
         "init-sqlite",
         *("provision", "support-bundle", "factory-reset"),
         *("benchmark", "report", "leaderboard", "perf-regression"),

@@ -19,7 +19,7 @@ from appliance.web.openapi import statuses
 
 pytestmark = pytest.mark.usefixtures("no_faults")
 
-OPEN, ANY, NAMED, BOX, OWNER, PERSON = "open", "any", "named", "box", "owner", "person"
+OPEN, ANY, NAMED, TENANT, BOX, OWNER, PERSON = "open", "any", "named", "tenant", "box", "owner", "person"
 CAPTURE, READER, WRITER, ADMIN = Role.CAPTURE, Role.READER, Role.WRITER, Role.ADMIN
 
 
@@ -35,6 +35,10 @@ class Row:
     kind: str = ""
 
     @property
+    def names_tenant(self) -> bool:
+        return self.reach in (NAMED, TENANT)
+
+    @property
     def method(self) -> str:
         return self.name.partition(" ")[0]
 
@@ -44,7 +48,7 @@ class Row:
         return f"{path}?{query}" if query else path
 
     def payload(self, tenant: str, agent: str) -> dict[str, Any]:
-        return {**self.body, "tenant_id": tenant, "agent_id": agent} if self.reach == NAMED else self.body
+        return {**self.body, "tenant_id": tenant, "agent_id": agent} if self.names_tenant else self.body
 
 
 FILE = "GLOBAL_MEMORY.md"
@@ -53,12 +57,21 @@ TABLE = [
     Row("POST /v0/memory/recall", NAMED, READER, {"query": "table"}),
     Row("GET /v0/memory/{memory_id}", NAMED, READER),
     Row("DELETE /v0/memory/{memory_id}", NAMED, WRITER),
+    Row("POST /v0/memory/compact", NAMED, WRITER, {"query": "table"}),
+    Row("POST /v0/memory/reflect", NAMED, WRITER),
+    Row("POST /v0/memory/train", TENANT, ADMIN, {"model_kind": "reranker"}),
+    Row("POST /v0/memory/cleanup", TENANT, ADMIN),
+    Row("GET /v0/jobs/{job_id}", NAMED, READER),
+    Row("GET /v0/jobs/dead_letters", NAMED, ADMIN),
+    Row("GET /v1/jobs", NAMED, READER),
+    Row("POST /v1/jobs/{job_id}/retry", NAMED, ADMIN),
     Row("GET /v0/models/{kind}", NAMED, ADMIN, kind="reranker"),
     Row("GET /v0/models/{kind}/history", NAMED, ADMIN, kind="salience"),
     Row("POST /v0/models/{kind}/canary/register", NAMED, ADMIN, {"version": "v2"}, kind="reranker"),
     Row("POST /v0/models/{kind}/canary/promote", NAMED, ADMIN, kind="reranker"),
     Row("POST /v0/models/{kind}/canary/rollback", NAMED, ADMIN, kind="reranker"),
     Row("POST /v0/models/{kind}/signals", NAMED, ADMIN, {"version": "v", "metric": "m", "value": 1}, kind="reranker"),
+    Row("POST /v1/memory/import", OWNER, ADMIN, {"items": [{"memory_id": "mem_row"}]}),
     Row("POST /note", ANY, CAPTURE, {"text": "a row"}),
     Row("GET /v1/whoami", ANY, READER),
     Row("GET /v1/keys", BOX, ADMIN),
@@ -155,7 +168,7 @@ def _permission(row: Row, caller: str, tenant: str, agent: str) -> tuple[int, st
     person = caller == "owner's key" or caller in IN_BROWSER
     role = ADMIN if person else KEYS[caller]
     own_tenant = "elsewhere" if caller == "foreign admin" else "home"
-    wanted_tenant = tenant if row.reach == NAMED else own_tenant if row.reach == ANY else "home"
+    wanted_tenant = tenant if row.names_tenant else own_tenant if row.reach == ANY else "home"
     if wanted_tenant != own_tenant:
         return 403, "tenant_mismatch"
     if row.reach == NAMED and agent != ("owner" if person else "me") and role is not ADMIN:
@@ -214,7 +227,7 @@ def test_who_may_do_what(row: Row, caller: str, caller_of: Callable[..., Any]) -
     own_agent = "owner" if caller == "owner's key" or caller in IN_BROWSER else "me"
     endpoint = next(each for each in endpoints() if each.name == row.name)
     door = WEB if WEB in endpoint.doors else SOCKET
-    others = [("home", "other"), ("elsewhere", own_agent), ("elsewhere", "other")] if row.reach == NAMED else []
+    others = [("home", "other"), ("elsewhere", own_agent), ("elsewhere", "other")] if row.names_tenant else []
     for tenant, agent in [("home", own_agent), *others]:
         reply = caller_of(caller, door)(row.method, row.path(tenant, agent), row.payload(tenant, agent))
         assert reply.status in statuses(endpoint), "not in the OpenAPI document"

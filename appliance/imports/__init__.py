@@ -1,0 +1,1 @@
+"""What other systems have kept, read as items of ours. Their files are copied first and never written to."""
