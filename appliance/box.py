@@ -11,7 +11,8 @@ from appliance.backup import Backup
 from appliance.clock import Clock, system_clock
 from appliance.config import Config, load_config
 from appliance.home import DATABASE_FILE, NOTEBOOK_DIRECTORY
-from appliance.memory import Memory, NotebookSections, Registry
+from appliance.jobs import Jobs
+from appliance.memory import Memory, NotebookSections, Registry, Work
 from appliance.metrics import Metrics
 from appliance.notebook import Notebook, write_notebook
 from appliance.secrets import Secrets
@@ -30,6 +31,8 @@ class Box:
     access: Access
     memory: Memory
     registry: Registry
+    jobs: Jobs
+    work: Work
     notebook: Notebook
     backup: Backup
     secrets: Secrets
@@ -70,6 +73,8 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         metrics = Metrics(clock)
         memory = Memory(database, clock, metrics, config.graph)
         registry = Registry(database, clock, config.models.signal_window)
+        jobs = Jobs(database, clock)
+        work = Work(database, clock, jobs)
         sections = NotebookSections(config.core.tenant, clock)
         core = config.core
         notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, core.timezone, clock, core.tenant)
@@ -86,6 +91,8 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
             access,
             memory,
             registry,
+            jobs,
+            work,
             notebook,
             backup,
             secrets,

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-type Status = Literal["queued", "running", "completed", "failed"]
+Status = Literal["queued", "running", "completed", "failed"]
 
 
 class JobAnswer(BaseModel):

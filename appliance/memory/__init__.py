@@ -3,5 +3,6 @@
 from appliance.memory.registry import Registry
 from appliance.memory.sections import NotebookSections
 from appliance.memory.service import Memory
+from appliance.memory.work import Work
 
-__all__ = ["Memory", "NotebookSections", "Registry"]
+__all__ = ["Memory", "NotebookSections", "Registry", "Work"]

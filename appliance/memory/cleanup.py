@@ -25,7 +25,7 @@ def cleanup_kind(database: Database, clock: Clock) -> Kind:
         asked, job = running.payload(CleanupWork), running.job
         before = to_ms(clock()) - asked.grace_hours * _HOUR_MS
         expired = select(memory_items).where(_items.tenant_id == job.tenant_id, _items.expires_at <= before)
-        expired = expired.order_by(_items.expires_at, _items.id).limit(_AT_ONCE)
+        expired = expired.order_by(_items.expires_at, _items.id).limit(_AT_ONCE).with_for_update(skip_locked=True)
 
         def some(conn: Connection) -> Result:
             rows = conn.execute(expired).all()

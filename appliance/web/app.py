@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 ENDPOINT_MODULES = (
     "memory_api",
     "models_api",
+    "work_api",
     "capture",
     "access_api",
     "box_api",
@@ -146,6 +147,8 @@ def permit(request: Request) -> None:
     if endpoint.reach is Reach.NAMED:
         named = request.body if request.body is not None else request.query
         caller.acting_as(named.tenant_id, named.agent_id, role)
+    elif endpoint.reach is Reach.TENANT:
+        caller.acting_as(request.body.tenant_id, caller.agent_id, role)
     elif endpoint.reach is Reach.ANY:
         caller.require(role)
     else:

@@ -32,6 +32,7 @@ class Reach(Enum):
     OPEN = "open"  # nobody is asked for anything
     ANY = "any"  # any valid key, whatever its tenant
     NAMED = "named"  # of the tenant and agent the request names
+    TENANT = "tenant"  # of the tenant the request names, in which it is for no agent
     BOX = "box"  # of the box's own tenant
     OWNER = "owner"  # the box's owner in person
     PERSON = "person"  # a page: somebody signed in
@@ -160,8 +161,8 @@ def endpoint(
     Args:
         role: the least role; None for an open endpoint.
         summary: one line for OpenAPI.
-        reach: of what the caller must be; by default of the tenant and agent the request names, where its fields
-            name them, else of the box's tenant.
+        reach: of what the caller must be; by default of the tenant and agent, or of the tenant, that the request's
+            fields name, else of the box's tenant.
         more: further fields of `Endpoint`: the models `body`, `query`, `answer`; `errors`, the statuses that the
             work itself may answer with.
     """
@@ -192,8 +193,8 @@ def _reach(role: Role | None, models: dict[str, Any]) -> Reach:
     if role is None:
         return Reach.OPEN
     fields = model.model_fields if (model := models.get("body") or models.get("query")) else {}
-    named = all(name in fields and fields[name].is_required() for name in ("tenant_id", "agent_id"))
-    return Reach.NAMED if named else Reach.BOX
+    tenant, agent = (name in fields and fields[name].is_required() for name in ("tenant_id", "agent_id"))
+    return Reach.NAMED if tenant and agent else Reach.TENANT if tenant else Reach.BOX
 
 
 def _add(new: Endpoint) -> None:

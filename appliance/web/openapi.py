@@ -142,6 +142,7 @@ def _who(each: Endpoint) -> str:
         Reach.OPEN: "Open to all.",
         Reach.ANY: f"Any key, least role {role}.",
         Reach.NAMED: f"Least role {role}, in the tenant and for the agent the request names.",
+        Reach.TENANT: f"Least role {role}, in the tenant the request names.",
         Reach.BOX: f"Least role {role}, in the box's own tenant.",
         Reach.OWNER: "The box's owner.",
         Reach.PERSON: "A signed-in person.",

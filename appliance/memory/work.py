@@ -1,0 +1,53 @@
+"""Work on the memory that is asked for now and done by a worker: reflect, train, cleanup (contract memory-api)."""
+
+from appliance.clock import Clock
+from appliance.jobs import Jobs
+from appliance.memory.cleanup import CLEANUP, cleanup_kind
+from appliance.memory.reflect import REFLECT, reflect_kind
+from appliance.memory.work_models import (
+    CleanupRequest,
+    CleanupWork,
+    QueuedAnswer,
+    ReflectAnswer,
+    ReflectRequest,
+    ReflectWork,
+    TrainRequest,
+    TrainWork,
+)
+from appliance.principal import Principal, Role
+from appliance.storage import Database
+
+TRAIN = "train"
+
+
+class Work:
+    """Queues jobs for the caller who may ask for them; each answer has the id the job is found by from then on."""
+
+    def __init__(self, database: Database, clock: Clock, jobs: Jobs) -> None:
+        self._queue = jobs.queue
+        jobs.register(reflect_kind(database, clock), cleanup_kind(database, clock))
+
+    def reflect(self, who: Principal, request: ReflectRequest) -> ReflectAnswer:
+        """Have the last hours looked through for facts; raises ForbiddenError below writer."""
+        who.acting_as(request.tenant_id, request.agent_id, Role.WRITER)
+        payload = request.model_dump(include=set(ReflectWork.model_fields))
+        return ReflectAnswer(job_id=self._queue.submit(request.tenant_id, request.agent_id, REFLECT, payload))
+
+    def train(self, who: Principal, request: TrainRequest) -> QueuedAnswer:
+        """Have a model of the tenant fitted anew; raises ForbiddenError below admin."""
+        who.acting_as(request.tenant_id, who.agent_id, Role.ADMIN)
+        payload = request.model_dump(mode="json", include=set(TrainWork.model_fields))
+        return QueuedAnswer(
+            job_id=self._queue.submit(request.tenant_id, who.agent_id, TRAIN, payload),
+            notes=f"The {request.model_kind} is fitted from the last {request.lookback_days} days' signals; "
+            "what is better than the active version becomes the canary.",
+        )
+
+    def cleanup(self, who: Principal, request: CleanupRequest) -> QueuedAnswer:
+        """Have the tenant's expired items deleted for good; raises ForbiddenError below admin."""
+        who.acting_as(request.tenant_id, who.agent_id, Role.ADMIN)
+        payload = request.model_dump(include=set(CleanupWork.model_fields))
+        return QueuedAnswer(
+            job_id=self._queue.submit(request.tenant_id, who.agent_id, CLEANUP, payload),
+            notes=f"What expired {request.grace_hours} hours ago or earlier is deleted for good.",
+        )
