@@ -38,7 +38,7 @@ molecule: $(DEV) ## Make boxes of blank machines in containers, every scenario (
 check: $(DEV) ## Check style, types, YAML and shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy appliance molecule tests
+	$(BIN)/mypy appliance examples molecule tests
 	$(BIN)/yamllint --strict .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline -q
 	$(BIN)/shellcheck $$(grep -rlIE '^#!/(usr/)?bin/(env )?(ba)?sh' .ci appliance cloud-init molecule roles/*/files tests)
@@ -49,8 +49,8 @@ format: $(DEV) ## Put the code into the agreed form
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(RUNTIME) ## Measure capture, remember and recall beside bare SQLite
-	$(BIN)/python -m appliance.bench
+bench: $(RUNTIME) ## Measure capture, remember and recall beside bare SQLite (MILLION=1: up to a million items)
+	$(BIN)/python -m appliance.bench $(if $(MILLION),--million)
 
 .PHONY: wheel
 wheel: $(RUNTIME) ## Build the wheel into dist/

@@ -1,4 +1,4 @@
-"""`python -m appliance.bench [--quick] [--json FILE]`: measure and print (docs/benchmarks.md)."""
+"""`python -m appliance.bench [--quick] [--million] [--json FILE]`: measure and print (docs/benchmarks.md)."""
 
 import argparse
 import json
@@ -7,11 +7,11 @@ import platform
 import sqlite3
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 
-from appliance.bench.measure import QUICK, Plan, measure
+from appliance.bench.measure import MILLION, QUICK, Plan, measure
 from appliance.bench.report import Result, percentile, table
 from appliance.errors import MemboxError
 
@@ -23,7 +23,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="membox-bench-", dir=options.directory) as directory:
             machine = _machine(Path(directory))
-            results = measure(Path(directory), QUICK if options.quick else Plan(), _say)
+            results = measure(Path(directory), _plan(options), _say)
     except MemboxError as error:
         sys.stderr.write("\n".join([f"Error: {error.sentence}", *getattr(error, "__notes__", [])]) + "\n")
         return 1
@@ -37,9 +37,18 @@ def main(words: list[str] | None = None) -> int:
 def _options(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m appliance.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small run of under a minute: no 100,000 items")
+    parser.add_argument("--million", action="store_true", help="go on to 1,000,000 items: about ten minutes more")
+    parser.add_argument(
+        "--embedding", choices=("off", "light", "better"), default="light", help="which vectors (default: light)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     parser.add_argument("--directory", metavar="DIR", help="measure on this disk (default: where temporary files are)")
     return parser.parse_args(words)
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    plan = replace(QUICK if options.quick else Plan(), embedding=options.embedding)
+    return replace(plan, sizes=(*plan.sizes, MILLION)) if options.million else plan
 
 
 def _machine(directory: Path) -> str:

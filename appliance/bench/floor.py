@@ -108,6 +108,11 @@ class Stored:
         mark: list[Values] = [(path, document[0][3], document[0][3])]
         return Rows(insert, {"documents": document, "pending_files": mark}), path
 
+    def without_vector(self) -> int:
+        """How many items have no vector yet."""
+        missing = "SELECT (SELECT count(*) FROM memory_items) - (SELECT count(*) FROM item_vectors)"
+        return int(self._conn.execute(missing).fetchone()[0])
+
     def everything(self, table: str) -> Rows:
         """All rows of one table."""
         return Rows(replace={table: self._all(f"SELECT * FROM {table}")})  # noqa: S608 - a name of ours

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from itertools import cycle
+from itertools import chain, cycle
 from time import monotonic, perf_counter
 from typing import TextIO, cast
 
@@ -36,11 +36,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Done:
-    """What was answered, and the seconds it took in all."""
+    """What was answered, the seconds it took in all, and those of each recall."""
 
     written: int
     recalled: int
     seconds: float
+    recall_seconds: list[float]
 
 
 @contextmanager
@@ -71,7 +72,7 @@ class _Clients:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._written = [0] * len(load.writers)
-        self._recalled = [0] * len(load.readers)
+        self._recalls: list[list[float]] = [[] for _ in load.readers]
         self._writing = len(load.writers)
         self._begin = threading.Barrier(len(load.writers) + len(load.readers) + 1)
         self._until = monotonic() + load.seconds
@@ -80,7 +81,7 @@ class _Clients:
 
     def run(self) -> Done:
         threads = [threading.Thread(target=self._guarded, args=(self._write, i)) for i in range(len(self._written))]
-        threads += [threading.Thread(target=self._guarded, args=(self._ask, i)) for i in range(len(self._recalled))]
+        threads += [threading.Thread(target=self._guarded, args=(self._ask, i)) for i in range(len(self._recalls))]
         for thread in threads:
             thread.start()
         with suppress(threading.BrokenBarrierError):  # a client could not connect: told below
@@ -92,7 +93,8 @@ class _Clients:
             thread.join()
         if self._faults:
             raise self._faults[0]
-        return Done(sum(self._written), sum(self._recalled), perf_counter() - begin)
+        recalls = list(chain.from_iterable(self._recalls))
+        return Done(sum(self._written), len(recalls), perf_counter() - begin, recalls)
 
     def _guarded(self, client: Callable[[int, Line], None], number: int) -> None:
         try:
@@ -121,8 +123,7 @@ class _Clients:
         for body in cycle(bodies) if self._load.again else bodies:
             if monotonic() > self._until or (self._load.again and not self._writing):
                 break
-            line.post("/v0/memory/recall", body)
-            self._recalled[number] += 1
+            self._recalls[number].append(line.post("/v0/memory/recall", body))
 
 
 if __name__ == "__main__":

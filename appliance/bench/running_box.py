@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from appliance import lease
 from appliance.errors import UnavailableError
-from appliance.home import DATABASE_FILE, log_path, owner_key_path
+from appliance.home import CONFIG_FILE, DATABASE_FILE, log_path, owner_key_path
 
 TENANT, AGENT = "home", "bench"
 _START_SECONDS, _STOP_SECONDS = 60.0, 60.0
@@ -23,16 +23,18 @@ _POLL_SECONDS = 0.05
 
 
 class RunningBox:
-    """The daemon of `home`, started by entering this and stopped by leaving it."""
+    """The daemon of `home`, started by entering this and stopped by leaving it; `embedding`: its `memory.embedding`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, embedding: str = "light") -> None:
         self.home = home
+        self._embedding = embedding
         self.database = home / DATABASE_FILE
         # The person's own box and settings stay out of it.
         self._environ = {name: value for name, value in os.environ.items() if not _is_ours(name)}
 
     def __enter__(self) -> Self:
         lease.make_home(self.home)
+        (self.home / CONFIG_FILE).write_text(f'[memory]\nembedding = "{self._embedding}"\n', "utf-8")
         log = log_path(self.home)
         with log.open("wb") as out:
             self._process = subprocess.Popen(

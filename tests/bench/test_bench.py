@@ -15,6 +15,7 @@ from appliance.bench.chat import Chat
 from appliance.bench.floor import Floor, Stored, together
 from appliance.bench.load import Load, running
 from appliance.bench.measure import Plan
+from appliance.bench.pulse import pulse
 from appliance.bench.report import Result, percentile, table
 from appliance.bench.running_box import RunningBox, recall_body, remember_body
 from appliance.errors import UnavailableError
@@ -22,21 +23,27 @@ from appliance.text import content_words
 
 TINY = Plan((100, 200), singles=4, per_client=2, notes=2, questions=4, recalls=8, load_seconds=0.2, commands=1)
 MEASURED = [
-    "memory of all processes, idle",
+    "memory of all processes, idle, no vectors",
     "/healthz round trip, p50",
     "/healthz round trip, p95",
-    "recall at 100, p50",
-    "recall at 100, p95",
+    "recall at 100, p50, no vectors",
+    "recall at 100, p95, no vectors",
+    "recall at 100, 8 clients, p95, no vectors",
+    "recall at 100, 8 clients, a second, no vectors",
     "remember, 100 a request, mean to 200",
-    "recall at 200, p50",
-    "recall at 200, p95",
+    "remember in batches, a second",
+    "recall at 200, p50, no vectors",
+    "recall at 200, p95, no vectors",
+    "recall at 200, 8 clients, p95, no vectors",
+    "recall at 200, 8 clients, a second, no vectors",
     "remember one, p50",
     "remember one, p95",
     "remember one, 8 clients, a second",
     "capture a note, p50",
     "capture a note, p95",
+    "memory after 8 recalls at 200, no vectors",
+    "/healthz throughout, p95",
     "/healthz under load, p95",
-    "memory after 8 recalls at 200",
     "`membox note` through the daemon, p50",
 ]
 
@@ -51,7 +58,12 @@ def test_a_run_prints_every_line_and_writes_them_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "QUICK", TINY)
-    assert command.main(["--quick", "--directory", str(tmp_path), "--json", str(tmp_path / "out.json")]) == 0
+    assert (
+        command.main(
+            ["--quick", "--embedding", "off", "--directory", str(tmp_path), "--json", str(tmp_path / "out.json")]
+        )
+        == 0
+    )
     printed, progress = capsys.readouterr()
     names = re.findall(r"^\| (\S.*?) +\|", printed, re.MULTILINE)
     assert names[2:] == MEASURED
@@ -59,7 +71,7 @@ def test_a_run_prints_every_line_and_writes_them_as_json(
     written = json.loads((tmp_path / "out.json").read_text("utf-8"))["results"]
     assert [line["name"] for line in written] == MEASURED
     compared = {line["name"]: line for line in written if line["floor"] is not None}
-    assert len(compared) == 10
+    assert len(compared) == 13
     assert all(line["ours"] > 0 and line["ratio"] == line["ours"] / line["floor"] for line in compared.values())
     assert not list(tmp_path.glob("membox-bench-*"))  # nothing stays behind
 
@@ -101,6 +113,18 @@ def test_several_clients_do_all_their_work(box: RunningBox) -> None:
         ended = done()
     assert (ended.written, ended.recalled) == (3, 1)
     assert ended.seconds > 0
+
+
+def test_a_pulse_asks_until_the_end(box: RunningBox) -> None:
+    with pulse(box.address, box.key) as times:
+        assert times == []
+    assert times
+    assert all(seconds > 0 for seconds in times)
+
+
+def test_a_pulse_that_is_refused_is_not_taken_for_a_fast_one(box: RunningBox) -> None:
+    with pytest.raises(UnavailableError, match="to the end"), pulse(box.address.rpartition(":")[0] + ":1", box.key):
+        pass
 
 
 def test_memory_counts_the_daemon(box: RunningBox) -> None:
