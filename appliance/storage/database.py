@@ -11,11 +11,20 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row
 
+from appliance.storage.vectors import VectorIndex
+
+UNREACHABLE = "database_unreachable"
+
 
 class Database(ABC):
-    """A store of one box. Thread safe; its threads start when it is opened, never at import."""
+    """A store of one box. Thread safe; its threads start when it is opened, never at import.
+
+    `is_shared`: other processes, also on other machines, may write to it at the same time. One of them then keeps the
+    notebook and the beat, for a term at a time.
+    """
 
     backend: str
+    is_shared = False
 
     @abstractmethod
     def read(self) -> AbstractContextManager[Connection]:
@@ -32,12 +41,24 @@ class Database(ABC):
         Raises:
             StorageFullError: the disk is full; nothing was written.
             StorageError: the file is damaged or cannot be written.
-            UnavailableError: the store is closing, or `held`.
+            UnavailableError: the store is closing, `held`, or its server cannot be reached; after a lost connection
+                nobody knows whether it was stored.
         """
 
     @abstractmethod
     def require_open(self) -> None:
         """Raise UnavailableError `held` while writes are held (`appliance.hold`)."""
+
+    def term(self) -> int:
+        """The term in which this process keeps notebook and beat; always 0 where the home's lease decides that alone.
+
+        Raises:
+            UnavailableError: `kept_elsewhere`, the sentence says by whom.
+        """
+        return 0
+
+    def fence(self, conn: Connection) -> None:
+        """Raise as `term` does, in this transaction, when another process has begun a term of its own."""
 
     @abstractmethod
     def finish_writes(self) -> None:
@@ -66,6 +87,14 @@ class Database(ABC):
         self, conn: Connection, phrase: Sequence[str], visible: ColumnElement[bool], limit: int
     ) -> list[Row[Any]]:
         """The newest `limit` visible rows of `memory_items` that have the words of `phrase` one after the other."""
+
+    @abstractmethod
+    def rebuild_full_text(self) -> None:
+        """Make the index of words anew from the items. Slow on a large store; writes wait until it is done."""
+
+    @abstractmethod
+    def vector_index(self, model: str, dims: int) -> VectorIndex:
+        """The vectors that the embedding model `model` makes, of `dims` numbers each; keep it, and use it for all."""
 
     @abstractmethod
     def mark_for_scrub(self, conn: Connection) -> None:

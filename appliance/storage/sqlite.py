@@ -34,6 +34,8 @@ from appliance.errors import MemboxError, StorageError, StorageFullError
 from appliance.storage.copies import unsound
 from appliance.storage.database import Database
 from appliance.storage.schema import box_state, memory_items
+from appliance.storage.sqlite_vectors import SqliteVectors
+from appliance.storage.vectors import VectorIndex
 from appliance.storage.writer import Admit, Writer
 
 READERS = 3
@@ -115,6 +117,14 @@ class SqliteDatabase(Database):
         self, conn: Connection, phrase: Sequence[str], visible: ColumnElement[bool], limit: int
     ) -> list[Row[Any]]:
         return _newest_with(conn, " + ".join(f'"{word}"' for word in phrase), visible, limit) if phrase else []
+
+    @override
+    def rebuild_full_text(self) -> None:
+        self.write(lambda conn: _run(conn, "INSERT INTO memory_fts(memory_fts) VALUES ('rebuild')"))
+
+    @override
+    def vector_index(self, model: str, dims: int) -> VectorIndex:
+        return SqliteVectors(model, dims)
 
     @override
     def mark_for_scrub(self, conn: Connection) -> None:
