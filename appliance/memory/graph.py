@@ -30,7 +30,7 @@ _HOUR_MS = 3_600_000
 _NEAR_MS = 6 * _HOUR_MS
 _REFERENCE = re.compile(
     r"https?://[^\s<>\"')\]]+"  # an address
-    r"|\b[A-Z][A-Z0-9]+-\d+\b|(?<!\w)#\d+\b|(?<!\w)@\w[\w.-]+"  # an issue, a person
+    r"|\b[A-Z][A-Z0-9]*-[A-Z]*\d+\b|(?<!\w)#\d+\b|(?<!\w)@\w[\w.-]+"  # an issue, a person
     r"|\b[\w.-]+(?:/[\w.-]+)+\b|\b\w+\.(?:py|js|ts|go|rs|md|json|toml|yml|yaml|sh|sql|txt)\b"  # a file
 )
 _WORD = re.compile(r"[^\W_]+")
