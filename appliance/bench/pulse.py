@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TextIO, cast
 
 from appliance.bench.running_box import Line
@@ -26,8 +26,9 @@ def pulse(address: str, key: str) -> Iterator[list[float]]:
     to, answers = cast(TextIO, process.stdin), cast(TextIO, process.stdout)
     times: list[float] = []
     try:
-        to.write(f"{key}\n")
-        to.flush()
+        with suppress(BrokenPipeError):  # it could not connect: told below
+            to.write(f"{key}\n")
+            to.flush()
         answers.readline()
         yield times
         to.close()
