@@ -59,6 +59,12 @@ def route(conn: Connection, tenant_id: str, kind: ModelKind) -> Route:
     return Route(version, why, stored_weights(conn, tenant_id, kind, version))
 
 
+def active_weights(conn: Connection, tenant_id: str, kind: ModelKind) -> Weights | None:
+    """What the active version weighs, whoever is routed to the canary; None for the baseline's weights."""
+    rows = _routing.rows(conn, {"tenant": tenant_id, "kind": kind.value})
+    return stored_weights(conn, tenant_id, kind, rows[0][0]) if rows else None
+
+
 @lru_cache(maxsize=1_000)
 def bucket(kind: ModelKind, tenant_id: str) -> int:
     """0 to 99, always the same for a tenant: below the rollout's percentage it gets the canary."""
