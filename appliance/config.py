@@ -18,7 +18,7 @@ from appliance.home import CONFIG_FILE, DATABASE_FILE, expanded
 from appliance.settings import Name, Section, Settings
 
 # A password in an address, in a value that is not possible.
-_PASSWORD = re.compile(r"(//[^\s/@:]+):[^\s/@]*@")
+_PASSWORD = re.compile(r"(//[^\s/@:]+:|password=)[^\s/@&\"]*")
 
 
 class GivenKey(BaseModel):
@@ -141,7 +141,7 @@ def _sentence(where: tuple[int | str, ...], fault: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = _PASSWORD.sub(r"\1:…@", json.dumps(value, ensure_ascii=False, default=str))  # this may go to a log
+    text = _PASSWORD.sub(r"\1…", json.dumps(value, ensure_ascii=False, default=str))  # this may go to a log
     return text if len(text) <= 80 else text[:79] + "…"
 
 

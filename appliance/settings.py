@@ -16,7 +16,7 @@ from appliance import cadence
 # with a hyphen would be an option of ssh's.
 _REPOSITORY = re.compile(r"/[^\n]*|sftp:(?!/*-|[^\n]*@-)[^\n]+|rest:https?://([^\s/@:]+@)?[^\s/@]+(/[^\s@]*)?")
 
-_DSN = re.compile(r"postgres(ql)?://([^\s/@:]+@)?[^\s@]*")
+_DSN = re.compile(r"postgres(ql)?://(?!\S*[?&](ssl)?password=)([^\s/@:]+@)?[^\s@]*")
 
 
 def system_timezone() -> str:

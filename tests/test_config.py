@@ -179,8 +179,9 @@ def test_ill_formed_weights_are_refused(home: Path, value: str) -> None:
     assert refusal(home, {"MEMBOX_GRAPH_RELATION_WEIGHTS": value}).startswith("MEMBOX_GRAPH_RELATION_WEIGHTS=")
 
 
-def test_a_database_address_with_a_password_is_refused_in_the_file(home: Path) -> None:
-    write(home, '[store]\npostgres_dsn = "postgresql://me:hush@db/memory"\n')
+@pytest.mark.parametrize("dsn", ["postgresql://me:hush@db/memory", "postgresql://me@/memory?host=db&password=hush"])
+def test_a_database_address_with_a_password_is_refused_in_the_file(home: Path, dsn: str) -> None:
+    write(home, f'[store]\npostgres_dsn = "{dsn}"\n')
     sentence = refusal(home)
     assert "postgres-password" in sentence
     assert "hush" not in sentence
