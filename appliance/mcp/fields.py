@@ -38,10 +38,8 @@ _TYPE = _text("What kind of knowledge it is.", enum=_TYPES)
 _EXPIRES = _text(f"When it stops being true. {_MOMENT}", format="date-time")
 _SOURCE = {"type": "string", "description": "Where it is from, in your own words.", "maxLength": 512}
 
-SPEAKER = {
-    "tenant_id": _text("Whose memory; yours by default.", 128),
-    "agent_id": _text("For which agent; yourself by default. Only an admin may name another.", 128),
-}
+TENANT = {"tenant_id": _text("Whose memory; yours by default.", 128)}
+SPEAKER = TENANT | {"agent_id": _text("For which agent; yourself by default. Only an admin may name another.", 128)}
 STORED_SCOPE = _text(
     "Who may recall it: you, the tenant's team, or (admins) everyone.", enum=_SCOPES, default="private"
 )

@@ -83,7 +83,7 @@ def _forget(box: BoxClient, given: Json) -> Json:
 def _job_status(box: BoxClient, given: Json) -> Json:
     path = f"/v0/jobs/{_id(given, 'job_id', 'job_not_found')}"
     asked = _speaking(box, given)
-    return box.get(path, **{name: asked[name] for name in fields.SPEAKER})
+    return box.get(path, **{name: asked.get(name) for name in (*fields.SPEAKER, "explain")})
 
 
 def _id(given: Json, name: str, otherwise: str) -> str:
@@ -116,6 +116,17 @@ def _summary_quoted(answer: Json) -> Json:
         **answer,
         "summary_text": quotation({"memory_id": answer["created_memory_id"], "text": answer["summary_text"]}),
     }
+
+
+def _facts_quoted(answer: Json) -> Json:
+    """What a reflection found are sentences of items; explained, the answer says of which."""
+    found = answer["result"] or {}
+    if not found.get("candidate_facts"):
+        return answer
+    origins = (each["source_memory_ids"] for each in found["sources"])
+    pairs = zip(found["candidate_facts"], origins, strict=True)
+    quoted = [quotation({"memory_id": ", ".join(ids), "text": text}) for text, ids in pairs]
+    return {**answer, "result": {**found, "candidate_facts": quoted}}
 
 
 _TEAM = {"scope": "team"}
@@ -194,7 +205,7 @@ TOOLS = (
         "Fit how recall ranks, or how important items count, from what was judged lately, as a canary. For admins. A"
         " job: ask memory_job_status for its result.",
         _posting("/v0/memory/train"),
-        {**fields.TRAINING, **fields.SPEAKER},
+        {**fields.TRAINING, **fields.TENANT},
         ("model_kind",),
     ),
     Tool(
@@ -202,7 +213,7 @@ TOOLS = (
         "Clean up",
         "Delete for good what has expired. For admins. A job: ask memory_job_status for its result.",
         _posting("/v0/memory/cleanup"),
-        {**fields.CLEANING, **fields.SPEAKER},
+        {**fields.CLEANING, **fields.TENANT},
         destroys=True,
         repeatable=True,
     ),
@@ -213,6 +224,8 @@ TOOLS = (
         _job_status,
         {"job_id": fields.JOB_ID, **fields.SPEAKER},
         ("job_id",),
+        {"explain": "true"},
+        _facts_quoted,
         reads=True,
     ),
     Tool(
