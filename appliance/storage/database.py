@@ -120,6 +120,10 @@ class Database(ABC):
     def check(self) -> list[str]:
         """Every fault a full integrity check finds; empty when the store is sound. Slow on a large store."""
 
+    def lacks(self) -> list[str]:
+        """What this store could do and cannot, as sentences with a remedy."""
+        return []
+
     @abstractmethod
     def close(self) -> None:
         """Finish what was accepted, then release the files."""
