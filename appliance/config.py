@@ -18,7 +18,7 @@ from appliance.home import CONFIG_FILE, DATABASE_FILE, expanded
 from appliance.settings import Name, Section, Settings
 
 # A password in an address, in a value that is not possible.
-_PASSWORD = re.compile(r"(//[^\s/@:]+:|password=)[^\s/@&\"]*")
+_PASSWORD = re.compile(r"(//[^\s/@:]+:(?=[^\s/@]*@)|password=)[^\s/@&\"]*")
 
 
 class GivenKey(BaseModel):
