@@ -72,9 +72,10 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
         metrics = Metrics(clock)
         memory = Memory(database, clock, metrics, config.graph)
-        registry = Registry(database, clock, config.models.signal_window)
+        at_end.callback(memory.close)
+        registry = Registry(database, clock, config.models.signal_window, memory.traces.judged)
         jobs = Jobs(database, clock)
-        work = Work(database, clock, jobs)
+        work = Work(database, clock, jobs, registry)
         sections = NotebookSections(config.core.tenant, clock)
         core = config.core
         notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, core.timezone, clock, core.tenant)

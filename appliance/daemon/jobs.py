@@ -75,9 +75,10 @@ def _can_drill(box: "Box") -> bool:
 
 
 def upkeep_of(box: "Box") -> list[Upkeep]:
-    """The upkeep of `box`: hand edits within seconds, what has expired, and how its disk fills."""
+    """The upkeep of `box`: hand edits and traces of recalls within seconds, what has expired, how its disk fills."""
     return [
         Upkeep("notice", 2, box.notebook.notice),
+        Upkeep("traces", 5, box.memory.traces.store),
         Upkeep("purge", 3600, lambda: purge(box)),
         Upkeep("disk", 3600, lambda: disk_trend.note(box.home, box.clock())),
     ]

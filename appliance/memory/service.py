@@ -1,12 +1,13 @@
 """The memory as every door sees it: remember, recall, inspect, forget (contract memory-api)."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from sqlalchemy import select
 
 from appliance.clock import Clock, to_ms
-from appliance.errors import ForbiddenError
+from appliance.errors import ForbiddenError, MemboxError
 from appliance.memory import forget as forgetting
 from appliance.memory.candidates import CandidateSource, FullText
 from appliance.memory.compact import compose, store
@@ -25,6 +26,7 @@ from appliance.memory.models import (
 from appliance.memory.recall import recall
 from appliance.memory.remember import Remembering
 from appliance.memory.statistics import Growth, growth
+from appliance.memory.traces import Traces
 from appliance.memory.visibility import visible_to
 from appliance.memory.work_models import CompactAnswer, CompactRequest
 from appliance.metrics import Metrics
@@ -55,6 +57,7 @@ class Memory:
         self._metrics = metrics or Metrics(clock)
         self._graph = graph
         self._sources: Sequence[CandidateSource] = [FullText(database)]
+        self.traces = Traces(database, clock)
         self.forget_section: ForgetSection = lambda _memory_id, _author: False
 
     def remember(self, who: Principal, request: RememberRequest) -> RememberAnswer:
@@ -128,8 +131,14 @@ class Memory:
             return growth(conn, who.tenant_id, self._now(), days)
 
     def purge(self) -> None:
-        """Drop what nobody needs any more: remembered answers older than their 24 hours."""
+        """Drop what nobody needs any more: remembered answers older than their 24 hours, and old traces of recalls."""
         self._database.write(lambda conn: idempotency.purge(conn, self._now()))
+        self.traces.purge()
+
+    def close(self) -> None:
+        """Store what was only kept in mind, where that can be."""
+        with suppress(MemboxError):  # no writes now, or no room: then these few recalls cannot be judged
+            self.traces.store()
 
     def _now(self) -> int:
         return to_ms(self._clock())

@@ -87,7 +87,7 @@ class Traces:
         def work(conn: Connection) -> None:
             _store(conn, newest)
             if is_time:
-                purge(conn, to_ms(self._clock()))
+                _purge(conn, to_ms(self._clock()))
 
         self._database.write(work, repeatable=True)
         self._stored = 0 if is_time else self._stored
@@ -102,12 +102,17 @@ class Traces:
         number, _ = verdict
         with self._lock:
             waiting = self._waiting.get(number)
-        if waiting is not None:
+        if waiting is not None and waiting.tenant_id == tenant_id:
             _store(conn, {number: waiting})
         conn.execute(update(recall_traces).where(_t.id == number, _t.tenant_id == tenant_id).values(judged_at=at))
 
 
-def purge(conn: Connection, now: int) -> None:
+    def purge(self) -> None:
+        """Drop what can teach nothing any more."""
+        self._database.write(lambda conn: _purge(conn, to_ms(self._clock())))
+
+
+def _purge(conn: Connection, now: int) -> None:
     """Drop traces that nobody judged within a week, those too old to teach, and of each tenant all but the newest."""
     is_judged = _t.judged_at.is_not(None)
     age = func.row_number().over(partition_by=(_t.tenant_id, is_judged), order_by=_t.created_at.desc())

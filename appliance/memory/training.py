@@ -23,6 +23,7 @@ from appliance.memory.work_models import TrainWork
 from appliance.principal import Principal, Role
 from appliance.storage import Database
 
+TRAIN = "train"
 LEAST = 20  # judged recalls
 _HELD_OUT = 0.3
 _LEAST_GAIN = 0.005  # nDCG; less is chance
@@ -48,7 +49,7 @@ class _Fitted:
 
 def train_kind(database: Database, registry: Registry, clock: Clock) -> Kind:
     """The kind of job that trains a tenant's reranker or salience model."""
-    return Kind("train", partial(_train, database, registry, clock))
+    return Kind(TRAIN, partial(_train, database, registry, clock))
 
 
 def _train(database: Database, registry: Registry, clock: Clock, running: Running) -> Finish:

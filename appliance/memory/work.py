@@ -4,6 +4,8 @@ from appliance.clock import Clock
 from appliance.jobs import Jobs
 from appliance.memory.cleanup import CLEANUP, cleanup_kind
 from appliance.memory.reflect import REFLECT, reflect_kind
+from appliance.memory.registry import Registry
+from appliance.memory.training import TRAIN, train_kind
 from appliance.memory.work_models import (
     CleanupRequest,
     CleanupWork,
@@ -17,15 +19,15 @@ from appliance.memory.work_models import (
 from appliance.principal import Principal, Role
 from appliance.storage import Database
 
-TRAIN = "train"
-
 
 class Work:
     """Queues jobs for the caller who may ask for them; each answer has the id the job is found by from then on."""
 
-    def __init__(self, database: Database, clock: Clock, jobs: Jobs) -> None:
+    def __init__(self, database: Database, clock: Clock, jobs: Jobs, registry: Registry) -> None:
         self._queue = jobs.queue
-        jobs.register(reflect_kind(database, clock), cleanup_kind(database, clock))
+        jobs.register(
+            reflect_kind(database, clock), cleanup_kind(database, clock), train_kind(database, registry, clock)
+        )
 
     def reflect(self, who: Principal, request: ReflectRequest) -> ReflectAnswer:
         """Have the last hours looked through for facts; raises ForbiddenError below writer."""
