@@ -26,6 +26,7 @@ _PLACES = {
     "recall": Place("appliance.cli.items:recall", "Find what the box knows about something.", _DAY),
     "inspect": Place("appliance.cli.items:inspect", "Show everything about one memory item.", _DAY),
     "forget": Place("appliance.cli.items:forget", "Delete one memory item for good.", _DAY),
+    "compact": Place("appliance.cli.compact:compact", "Sum up what the box knows about something.", _DAY),
     "memory": Place("appliance.cli.memory:memory", "Read, edit and take back the notebook's files.", _DAY),
     "init": Place("appliance.cli.init:init", "Set up a memory box on this machine.", _BOX),
     "daemon": Place("appliance.cli.daemon:daemon", "Start, stop and watch the box's service.", _BOX),
@@ -49,6 +50,8 @@ _PLACES = {
         "appliance.cli.backup:backup", "Mirror the box, take snapshots, verify copies, restore from one.", _CARE
     ),
     "import": Place("appliance.cli.importing:importing", "Take over what another system has kept.", _BOX),
+    "jobs": Place("appliance.cli.jobs:jobs", "Look after queued jobs, and those that failed for good.", _CARE),
+    "worker": Place("appliance.cli.jobs:worker", "Work on queued jobs: reflect, train, cleanup.", _CARE),
     "models": Place("appliance.cli.models:models", "See, try and judge the models that rank what is recalled.", _CARE),
     "provision": Place(
         "appliance.cli.provision:provision", "Make this machine a memory box, or bring it up to date.", _CARE

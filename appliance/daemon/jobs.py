@@ -85,7 +85,8 @@ def upkeep_of(box: "Box") -> list[Upkeep]:
 
 
 def purge(box: "Box") -> None:
-    """Delete used-up tickets, ended sessions, idempotency keys past their day, and old runs."""
+    """Delete used-up tickets, ended sessions, idempotency keys past their day, old jobs and old runs."""
     box.access.purge()
     box.memory.purge()
+    box.jobs.purge()
     Runs(box.database, box.clock).forget_old()

@@ -84,7 +84,7 @@ def start(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _share_memory_among_threads()
-    stopping = _stop_on_signals()
+    stopping = stop_on_signals()
     with ExitStack() as at_end:
         held = at_end.enter_context(Lease.acquire(home, DAEMON))
         config = load_config(home)
@@ -121,6 +121,7 @@ def _serve(
     from appliance.box import open_box
     from appliance.daemon.readiness import Watchdog, notify
     from appliance.daemon.schedule import Schedule
+    from appliance.daemon.working import Workers
 
     box = open_box(home)
     at_end.callback(box.close)
@@ -134,6 +135,10 @@ def _serve(
     schedule = Schedule(box)
     schedule.start()
     at_end.callback(schedule.stop)
+    if box.config.jobs.worker_enabled:
+        workers = Workers(box)
+        workers.start()
+        at_end.callback(workers.stop)
     watchdog = Watchdog(lambda: _is_well(box, schedule, listeners))
     watchdog.start()
     at_end.callback(watchdog.stop)
@@ -141,7 +146,7 @@ def _serve(
     held.announce(listeners.url)
     notify(f"READY=1\nSTATUS=serving {listeners.url}")
     _greet(box, box.config.tailnet.url or listeners.url, out)
-    while not _was_told_to_stop(stopping, within=1.0):
+    while not was_told_to_stop(stopping, within=1.0):
         if not listeners.is_alive():
             raise UnavailableError("listener_died", "A listener of the daemon ended unexpectedly; its log says why.")
     _log.info("stopping")
@@ -202,7 +207,7 @@ def _greet(box: "Box", url: str, out: TextIO) -> None:
     out.flush()
 
 
-def _stop_on_signals() -> SimpleQueue[int]:
+def stop_on_signals() -> SimpleQueue[int]:
     """A queue that SIGTERM and SIGINT put their number into; a second one ends the process at once.
 
     Not an Event: its lock is not reentrant, so that a signal in the moment in which the main thread takes it to wait
@@ -219,7 +224,7 @@ def _stop_on_signals() -> SimpleQueue[int]:
     return stopping
 
 
-def _was_told_to_stop(stopping: SimpleQueue[int], within: float) -> bool:
+def was_told_to_stop(stopping: SimpleQueue[int], within: float) -> bool:
     """Wait for a signal, `within` seconds at most; whether one came."""
     try:
         stopping.get(timeout=within)

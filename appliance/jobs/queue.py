@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, false, insert, or_, select, true, update
 
 from appliance.clock import Clock, to_ms
 from appliance.errors import MemboxError
@@ -147,10 +147,8 @@ class Queue:
 
     def take_back_all(self) -> None:
         """Give back what is marked as running: for a box that is opened by its one process, where nothing can run."""
-        with self._database.read() as conn:
-            if conn.execute(select(_c.id).where(_c.status == RUNNING).limit(1)).first() is None:
-                return
-        self._database.write(lambda conn: self._take_back(conn, _c.id > 0, self._now(conn)))
+        if self._has(_c.status == RUNNING):
+            self._database.write(lambda conn: self._take_back(conn, true(), self._now(conn)))
 
     def renew(self, job: Job) -> None:
         """Prolong the lease; LeaseLostError when it is no longer held."""
@@ -207,6 +205,19 @@ class Queue:
         """Queue a dead letter again, as if it had never been tried."""
         again = update(jobs).where(_c.id == job.row_id, _c.status == FAILED)
         conn.execute(again.values(status=QUEUED, attempts=0, run_at=self._now(conn), finished_at=None))
+
+    def has_waited_since(self, moment: int) -> bool:
+        """Whether a job was due at `moment` (epoch ms), or its worker dead, and nobody has taken it since."""
+        waits, is_left = and_(_c.status == QUEUED, _c.run_at < moment), _c.leased_until < moment
+        return self._has(or_(waits, and_(_c.status == RUNNING, is_left)))
+
+    def has_failed_since(self, moment: int) -> bool:
+        """Whether a job has failed for good since `moment` (epoch ms)."""
+        return self._has(_c.status == FAILED, _c.finished_at > moment)
+
+    def _has(self, *conditions: ColumnElement[bool]) -> bool:
+        with self._database.read() as conn:
+            return conn.execute(select(_c.id).where(*conditions).limit(1)).first() is not None
 
     def purge(self) -> None:
         """Delete what was finished a season ago."""

@@ -54,6 +54,8 @@ def test_the_tree_is_that_of_the_design() -> None:
         *("provision", "support-bundle", "factory-reset"),
         *("benchmark", "report", "leaderboard", "perf-regression"),
         "cloud-init render",
+        *("compact", "worker"),
+        *(f"jobs {name}" for name in ("list", "show", "dead-letters", "retry")),
     }
 
 
@@ -75,6 +77,7 @@ def test_a_hidden_alias_is_not_listed() -> None:
 
 def test_commands_that_print_data_offer_json() -> None:
     silent = {
+        ("worker",),
         ("release", "switch"),
         ("release", "recover"),
         ("provision",),

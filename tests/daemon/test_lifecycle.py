@@ -345,9 +345,9 @@ def test_a_signal_is_heard_in_whatever_moment_of_waiting_it_comes() -> None:
         "        signal.raise_signal(signal.SIGINT)\n"
         "    return interrupt\n"
         "for moment in range(1, 200):\n"
-        "    left, stopping = moment, lifecycle._stop_on_signals()\n"
+        "    left, stopping = moment, lifecycle.stop_on_signals()\n"
         "    sys.settrace(interrupt)\n"
-        "    while not lifecycle._was_told_to_stop(stopping, within=0.0001):\n"
+        "    while not lifecycle.was_told_to_stop(stopping, within=0.0001):\n"
         "        pass\n"
         "    assert left <= 0\n"
     )

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from appliance.storage import Database
+
 
 @dataclass
 class MovableClock:
@@ -22,3 +24,9 @@ class MovableClock:
 @pytest.fixture
 def clock() -> MovableClock:
     return MovableClock()
+
+
+@pytest.fixture(autouse=True)
+def tests_own_the_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a server would tell it."""
+    monkeypatch.setattr(database, "shared_time", lambda _conn: None)
