@@ -33,6 +33,7 @@ from appliance.mcp.callers import Callers, token_in
 PATH = "/mcp"
 MAX_BODY = 1024 * 1024 + 16 * 1024  # what the box takes at once, and the envelope around it
 MAX_CONNECTIONS = 100
+_PAUSE_SECONDS = 0.5
 _FIRST_SOCKET = 3  # sd_listen_fds(3)
 _STATUS: dict[type[MemboxError], int] = {
     UnauthorizedError: 401,
@@ -135,8 +136,8 @@ async def serve_http(server: Server[Any], callers: Callers, config: Config, insi
 
 
 async def _end_when_idle(http: uvicorn.Server, door: Door, seconds: float) -> None:
-    while (left := seconds - door.idle_seconds) > 0:
-        await anyio.sleep(left)
+    while (left := seconds - door.idle_seconds) > 0 or http.server_state.connections:
+        await anyio.sleep(max(left, _PAUSE_SECONDS))
     http.should_exit = True
 
 
