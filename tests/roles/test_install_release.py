@@ -45,21 +45,9 @@ def make_wheel(tmp_path: Path) -> MakeWheel:
     return made
 
 
-@pytest.fixture(scope="module")
-def pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pip that serves all releases; made once, as that takes seconds."""
-    place = tmp_path_factory.mktemp("pip") / "pip"
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-    (place / ".complete").touch()
-    return place
-
-
 @pytest.fixture
-def root(tmp_path: Path, pip: Path) -> Path:
-    place = tmp_path / "opt"
-    place.mkdir()
-    (place / "pip").symlink_to(pip)
-    return place
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "opt"
 
 
 @pytest.fixture
@@ -111,7 +99,7 @@ def test_of_the_wheels_that_were_brought_only_the_last_stays(
     install: Install, make_wheel: MakeWheel, root: Path
 ) -> None:
     wheels = root / "wheels"
-    wheels.mkdir()
+    wheels.mkdir(parents=True)
     first = make_wheel("1.2").rename(wheels / "membox-1.2-py3-none-any.whl")
     install(first)
     assert list(wheels.iterdir()) == [first]

@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 """Installs one release of membox beside the others, and says in JSON which one it is and whether it is new.
 
-Runs on the box as root, with nothing but Debian's Python: ``install_release.py SOURCE``, where SOURCE is the path or
-URL of a wheel, or a package spec. A release is a virtual environment of its own, ``ROOT/releases/VERSION``, with the
-dependencies that its wheel's lock file names by hash; its file ``.complete``, written last, tells where it came from.
-Another wheel of the same version is installed as ``VERSION+HASH``. What fails is told in one sentence on stderr.
+Runs on the box as root, with nothing but Debian's Python and pip: ``install_release.py SOURCE``, where SOURCE is the
+path or URL of a wheel, or a package spec. A release is a virtual environment of its own, ``ROOT/releases/VERSION``,
+with the dependencies that its wheel's lock file names by hash; its file ``.complete``, written last, tells where it
+came from. Another wheel of the same version is installed as ``VERSION+HASH``. What fails is told in one sentence on
+stderr.
 """
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -20,7 +22,7 @@ from pathlib import Path
 
 LOCK = "appliance/provision/bundled/requirements.lock"
 COMPLETE = ".complete"
-PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
 
 
 class Refusal(Exception):  # noqa: N818 - not every refusal is somebody's error
@@ -36,7 +38,7 @@ def install(root: Path, source: str, sha256: str = "", newest: bool = False, che
     if not newest and not source.startswith("/") and _record(current).get("source") == source:
         return {"release": current.resolve().name, "changed": False}
     with tempfile.TemporaryDirectory(prefix="membox-release-") as place:
-        wheel = Path(source) if source.startswith("/") else _downloaded(root, source, Path(place), check)
+        wheel = Path(source) if source.startswith("/") else _downloaded(source, Path(place), check)
         if wheel is None or (check and not wheel.exists()):
             return {"release": "", "changed": True}
         digest = _digest(wheel)
@@ -44,7 +46,7 @@ def install(root: Path, source: str, sha256: str = "", newest: bool = False, che
             raise Refusal(f"{source} has the SHA-256 {digest}, not {sha256}: get the right wheel, or correct the sum.")
         release, is_there = _place(root / "releases", _version(wheel), digest)
         if not is_there and not check:
-            _fill(root, release, wheel, {"source": source, "sha256": digest})
+            _fill(release, wheel, {"source": source, "sha256": digest})
             _forget_other_wheels(root, wheel)
         return {"release": release.name, "changed": not is_there}
 
@@ -66,11 +68,11 @@ def _record(release: Path) -> dict[str, str]:
         return {}
 
 
-def _downloaded(root: Path, source: str, place: Path, check: bool) -> Path | None:
+def _downloaded(source: str, place: Path, check: bool) -> Path | None:
     """The wheel of a URL or spec; None in a check that would have to install pip first."""
-    if check and not (root / "pip").exists():
+    if check and importlib.util.find_spec("pip") is None:
         return None
-    _run([*_pip(root), "download", "--no-deps", "--only-binary=:all:", "--dest", str(place), source], source)
+    _run([*PIP, "download", "--no-deps", "--only-binary=:all:", "--dest", str(place), source], source)
     return next(place.glob("*.whl"))
 
 
@@ -88,11 +90,11 @@ def _digest(wheel: Path) -> str:
         raise Refusal(f"The wheel {wheel} cannot be read ({fault.strerror}): correct membox_wheel.") from fault
 
 
-def _fill(root: Path, release: Path, wheel: Path, record: dict[str, str]) -> None:
+def _fill(release: Path, wheel: Path, record: dict[str, str]) -> None:
     """Make `release` from nothing: what a broken-off installation left there goes first."""
     shutil.rmtree(release, ignore_errors=True)
     _run([sys.executable, "-m", "venv", "--without-pip", str(release)], release.name)
-    install_here = [*_pip(root), "--python", str(release / "bin" / "python"), "install", "--no-cache-dir"]
+    install_here = [*PIP, "--python", str(release / "bin" / "python"), "install", "--no-cache-dir"]
     with tempfile.NamedTemporaryFile(suffix=".lock") as lock:
         lock.write(_lock(wheel) + f"\n{wheel} --hash=sha256:{record['sha256']}\n".encode())
         lock.flush()
@@ -105,16 +107,6 @@ def _forget_other_wheels(root: Path, wheel: Path) -> None:
     for other in (root / "wheels").glob("*.whl"):
         if other != wheel:
             other.unlink()
-
-
-def _pip(root: Path) -> list[str]:
-    """How pip is called: one installation serves all releases, which carry none."""
-    pip = root / "pip"
-    if not (pip / COMPLETE).exists():
-        shutil.rmtree(pip, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(pip)], "pip")
-        (pip / COMPLETE).touch()
-    return [str(pip / "bin" / "python"), *PIP]
 
 
 def _lock(wheel: Path) -> bytes:
