@@ -27,6 +27,7 @@ from appliance.memory.recall import recall
 from appliance.memory.remember import Remembering
 from appliance.memory.statistics import Growth, growth
 from appliance.memory.traces import Traces
+from appliance.memory.vectors import Size, Vectors
 from appliance.memory.visibility import visible_to
 from appliance.memory.work_models import CompactAnswer, CompactRequest
 from appliance.metrics import Metrics
@@ -47,15 +48,22 @@ class Memory:
         clock: the time, for expiry and recency.
         metrics: where the times of recall's stages are counted.
         graph: whether related items come along with those found, and which.
+        embedding: by which model items are found by their meaning; `off` for none.
         forget_section: removes a notebook section from its file when an item is one; set by `box.py`.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, metrics: Metrics | None = None, graph: Graph = _NO_GRAPH
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: Metrics | None = None,
+        graph: Graph = _NO_GRAPH,
+        embedding: Size = "off",
     ) -> None:
         self._database, self._clock = database, clock
         self._metrics = metrics or Metrics(clock)
         self._graph = graph
+        self.vectors = Vectors(database, embedding)
         self._sources: Sequence[CandidateSource] = [FullText(database)]
         self.traces = Traces(database, clock)
         self.forget_section: ForgetSection = lambda _memory_id, _author: False

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, override
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, bindparam, delete, func, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindparam, delete, func, insert, select, text
 
 from appliance.storage.direct import Direct
 from appliance.storage.schema import box_state, item_vectors, memory_items, removed_vectors
@@ -95,9 +95,8 @@ class SqliteVectors(VectorIndex):
     @override
     def missing(self, conn: Connection, limit: int) -> list[Row[Any]]:
         items = memory_items.c
-        wanted = select(items.id, items.memory_id, items.tenant_id, items.text)
-        rows = conn.execute(wanted.where(items.id > self._done(conn)).order_by(items.id).limit(limit))
-        return list(rows)
+        wanted: Select[Any] = select(items.id, items.memory_id, items.tenant_id, items.text)
+        return list(conn.execute(wanted.where(items.id > self._done(conn)).order_by(items.id).limit(limit)).all())
 
     @override
     def behind(self, conn: Connection) -> int:

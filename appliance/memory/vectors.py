@@ -1,0 +1,140 @@
+"""Recall by meaning: candidates whose vectors are near the question's, and the upkeep of those vectors.
+
+An item is recallable by its words at once and by its meaning a moment later: its vector is made off the write's path.
+Without a model, or with one that fails, everything here finds nothing, and words alone answer.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, override
+
+from sqlalchemy import ColumnElement, Connection, Row
+
+from appliance.errors import NotConfiguredError
+from appliance.memory.candidates import CandidateSource, Query
+from appliance.memory.embedding import Embedder, embedder
+from appliance.memory.embedding.choice import unusable
+from appliance.storage import Database
+from appliance.storage.vectors import VectorIndex
+
+if TYPE_CHECKING:
+    from appliance.storage.vectors import Vectors as Matrix
+
+type Size = Literal["off", "light", "better"]
+_BATCH = 64  # items whose vectors are made and stored together
+_QUESTIONS_KEPT = 64
+_log = logging.getLogger(__name__)
+
+
+class Vectors(CandidateSource):
+    """Finds items by meaning.
+
+    Args:
+        database: where items and vectors are.
+        size: which embedding model; `off` for none.
+    """
+
+    def __init__(self, database: Database, size: Size) -> None:
+        self._database, self._size = database, size
+        self._catching_up = Lock()
+        self._model: tuple[Embedder, VectorIndex] | None = None
+        self._fault = ""
+        if size != "off":
+            try:
+                self._use(embedder(size))
+            except NotConfiguredError as fault:
+                self._fault = fault.sentence
+
+    def _use(self, model: Embedder) -> None:
+        self._model = model, self._database.vector_index(model.name, model.dims)
+        self.floor = model.floor
+        # Found and then compared with what words found, one question is asked twice.
+        self._embed_one = lru_cache(_QUESTIONS_KEPT)(lambda text: model.embed([text])[0])
+
+    @property
+    def fault(self) -> str:
+        """Why nothing is found by meaning, in a sentence; empty when all is well, or when that is switched off."""
+        return self._fault
+
+    def vector_of(self, text: str) -> "Matrix | None":
+        """The vector of one text; None when there is no model, none that works, or it knows nothing of the text."""
+        if self._model is None:
+            return None
+        try:
+            vector = self._embed_one(text)
+        except Exception as fault:  # noqa: BLE001 - whatever fails in a library, words still answer; doctor tells of it
+            self._note(fault)
+            return None
+        self._fault = ""
+        return vector if vector.any() else None
+
+    @override
+    def find(self, conn: Connection, query: Query, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
+        vector = self.vector_of(query.text)
+        if self._model is None or vector is None:
+            return []
+        model, index = self._model
+        return [row for row, _ in index.nearest(conn, query.tenant_id, vector, visible, limit, model.floor)]
+
+    @override
+    def cosines(self, conn: Connection, query: Query, item_ids: Sequence[int]) -> dict[int, float]:
+        vector = self.vector_of(query.text)
+        if self._model is None or vector is None:
+            return {}
+        return self._model[1].similarities(conn, vector, item_ids)
+
+    def behind(self) -> int:
+        """How many items have no vector yet."""
+        if self._model is None:
+            return 0
+        with self._database.read() as conn:
+            return self._model[1].behind(conn)
+
+    def catch_up(self, within: float = float("inf")) -> bool:
+        """Give items their vectors for about so many seconds; whether all have one then.
+
+        An error of the model is raised, after it was noted as the `fault`. Nothing is done twice: when another thread
+        is at it, this one leaves it to that.
+        """
+        if self._model is None:
+            return True
+        if not self._catching_up.acquire(blocking=False):
+            return False
+        try:
+            deadline = time.monotonic() + within
+            while self._embed_some(*self._model):
+                if time.monotonic() >= deadline:
+                    return False
+        finally:
+            self._catching_up.release()
+        return True
+
+    def start_over(self) -> None:
+        """Have the vector of every item made anew, by and by; until then the old ones are found."""
+        if self._model is not None:
+            self._database.write(self._model[1].start_over)
+
+    def _embed_some(self, model: Embedder, index: VectorIndex) -> bool:
+        """Give the next items their vectors; False when there are none."""
+        with self._database.read() as conn:
+            items = index.missing(conn, _BATCH)
+        if not items:
+            return False
+        try:
+            vectors = model.embed([item.text for item in items])
+        except Exception as fault:
+            self._note(fault)
+            raise
+        self._database.write(lambda conn: index.store(conn, items, vectors), repeatable=True)
+        self._fault = ""
+        return True
+
+    def _note(self, fault: Exception) -> None:
+        assert self._size != "off"  # noqa: S101 - there is a model
+        sentence = unusable(self._size, str(fault) or type(fault).__name__).sentence
+        if sentence != self._fault:
+            _log.warning("%s", sentence)
+        self._fault = sentence
