@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from appliance.storage import Database, open_database
+from appliance.storage import Database, open_database, open_postgres
+
+pytest_plugins = ["tests.postgres"]
 
 FOR_TESTS = {"MEMBOX_CHROMIUM", "MEMBOX_KILLS", "MEMBOX_SEED"}  # these speak to the tests themselves
 
@@ -57,13 +59,15 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) -> Iterator[Database]:
-    """An empty store; a further dialect is a further parameter."""
-    assert request.param == "sqlite"
-    path = tmp_path / "membox.db"
-    shutil.copy(empty_database, path)
-    opened = open_database(path)
+    """An empty store, of each dialect; `@pytest.mark.parametrize("database", ["sqlite"], indirect=True)` is of one."""
+    if request.param == "sqlite":
+        path = tmp_path / "membox.db"
+        shutil.copy(empty_database, path)
+        opened = open_database(path)
+    else:
+        opened = open_postgres(request.getfixturevalue("cleaned_dsn"), keeps=False)
     yield opened
     opened.close()
 

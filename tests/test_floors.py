@@ -40,6 +40,7 @@ HEAVY = {
     "mcp": "appliance.mcp",
     "mcp_types": "appliance.mcp",
     "numpy": None,
+    "psycopg": None,
 }
 
 LONGEST_FILE = 400

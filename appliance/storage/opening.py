@@ -1,5 +1,6 @@
-"""Opening a database file: is it sound, is it ours, is its schema one we know; migrate it when it is older."""
+"""Opening a database: is it sound, is it ours, is its schema one we know; migrate it when it is older."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -59,12 +60,7 @@ def open_database(path: Path, admit: Admit = lambda: None) -> Database:
         StorageFullError: no room to create or migrate it.
     """
     version, known = schema_version(path), known_versions()
-    if version is not None and version not in known:
-        raise StorageError(
-            "database_newer",
-            f"{path} was written by a newer membox (schema {version}; this one knows up to {known[-1]}). Install that "
-            "membox, or restore a mirror made before the upgrade with `membox backup restore`.",
-        )
+    _require_known(version, str(path))
     if version is not None:
         _check_sound(path)
     if version != known[-1]:
@@ -73,18 +69,84 @@ def open_database(path: Path, admit: Admit = lambda: None) -> Database:
     return SqliteDatabase(path, admit)
 
 
+def open_postgres(dsn: str, password: str = "", admit: Admit = lambda: None, keeps: bool = True) -> Database:
+    """Open the database on a server, creating its tables or migrating them first where needed.
+
+    Args:
+        dsn: its address, `postgresql://USER@HOST/DATABASE`; a given `password` beats one in it.
+        admit: raises while writes are held.
+        keeps: whether this process is to keep notebook and beat when no other does (`Database.term`).
+
+    Raises:
+        UnavailableError: the server cannot be reached; or `held`, and the tables are not there or older.
+        NotConfiguredError: it refuses the password or the user, or the database is another program's.
+        StorageError: it was written by a newer membox, or cannot be migrated; nothing was changed.
+    """
+    from appliance.storage.postgres import PostgresDatabase
+    from appliance.storage.postgres_server import Server
+
+    server = Server(dsn, password)
+    version, known = postgres_version(dsn, password), known_versions()
+    _require_known(version, server.place)
+    if version != known[-1]:
+        admit()
+        _migrate("-", server.place, json.dumps({"dsn": dsn, "password": password}))
+    return PostgresDatabase(server, admit, keeps)
+
+
+def postgres_version(dsn: str, password: str = "") -> str | None:
+    """The schema version of a database on a server; None when nothing is in it. Raises as `open_postgres` does."""
+    from appliance.storage.postgres_server import Server
+
+    server = Server(dsn, password)
+    with server.connect() as conn:
+        found = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
+        tables = {row[0] for row in found}
+        if {"alembic_version", "box_state"} <= tables:
+            row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
+            return str(row[0]) if row else None
+    if tables:
+        raise NotConfiguredError(
+            "foreign_database",
+            f"The database {server.place} holds another program's tables and is left alone: name an empty one in "
+            "store.postgres_dsn. To take over a Brainstem store, see `membox import brainstem --help`.",
+        )
+    return None
+
+
+def _require_known(version: str | None, place: str) -> None:
+    known = known_versions()
+    if version is not None and version not in known:
+        raise StorageError(
+            "database_newer",
+            f"{place} was written by a newer membox (schema {version}; this one knows up to {known[-1]}). Install that "
+            "membox, or restore a mirror made before the upgrade with `membox backup restore`.",
+        )
+
+
 def migrate(path: Path) -> None:
     """Bring the database file at `path` to the newest schema, in a child process: Alembic is large and used once."""
     _make_private(path)
+    _migrate(str(path), str(path))
+
+
+def _migrate(target: str, place: str, said: str = "") -> None:
+    """Migrate in a child process; `said` comes to it where nobody else can read it."""
     result = subprocess.run(
-        [sys.executable, "-m", "appliance.storage.migrations", str(path)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "appliance.storage.migrations", target],
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if result.returncode == 0:
         return
     fault = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
     if _DISK_FULL_MARK in fault:
-        raise StorageFullError("disk_full", f"The disk is full; {path} was not changed. Free some space and try again.")
-    raise StorageError("migration_failed", f"{path} could not be brought to this membox's schema ({fault}).")
+        raise StorageFullError(
+            "disk_full", f"The disk is full; {place} was not changed. Free some space and try again."
+        )
+    raise StorageError("migration_failed", f"{place} could not be brought to this membox's schema ({fault}).")
 
 
 def _make_private(path: Path) -> None:

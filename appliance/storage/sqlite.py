@@ -73,7 +73,7 @@ class SqliteDatabase(Database):
         self._readers = _engine(path, ("query_only = ON", "wal_autocheckpoint = 0"), QueuePool)
         self._writing = _engine(path, ("secure_delete = ON", f"journal_size_limit = {_WAL_LIMIT_BYTES}"), StaticPool)
         event.listen(self._writing, "begin", _begin_immediate)
-        self._writer = Writer(self._writing, _translate, self._upkeep, admit)
+        self._writer = Writer(self._writing, translate, self._upkeep, admit)
         with self.read() as conn:
             if conn.execute(select(box_state.c.key).where(box_state.c.key == "scrub_due")).first():
                 self._scrub_at = time.monotonic() + SCRUB_AFTER_SECONDS
@@ -85,7 +85,7 @@ class SqliteDatabase(Database):
             with self._readers.connect() as conn:
                 yield conn
         except DBAPIError as fault:
-            raise _translate(fault) from fault
+            raise translate(fault) from fault
 
     @override
     def write[T](self, work: Callable[[Connection], T], repeatable: bool = False) -> T:
@@ -144,7 +144,7 @@ class SqliteDatabase(Database):
             source.backup(copy)  # in one step: a consistent snapshot, writers are not held up
             copy.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as fault:
-            raise _translate(fault) from fault
+            raise translate(fault) from fault
         finally:
             copy.close()
             source.close()
@@ -287,7 +287,8 @@ def _expression(word: str) -> str:
     return f'"{word}"*' if len(word) == 1 and not word.isascii() else f'"{word}"'
 
 
-def _translate(fault: DBAPIError | sqlite3.Error) -> MemboxError:
+def translate(fault: DBAPIError | sqlite3.Error) -> MemboxError:
+    """A fault of the driver as an error of ours."""
     origin = fault.orig if isinstance(fault, DBAPIError) else fault
     code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:

@@ -33,6 +33,7 @@ def test_nothing_of_a_forgotten_item_stays_but_that_it_was_there(ada: Any, datab
     assert database.check() == []
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_its_words_are_in_no_file_after_the_scrub(ada: Any, database: Database, tmp_path: Path) -> None:
     kept = [ada.keep(f"quicksilverlantern number {number}") for number in range(20)]
     ada.remember("zanzibarwhistle opens the gate", idempotency_key="zanzibar-key")

@@ -13,6 +13,9 @@ from appliance.errors import StorageError
 from appliance.storage import Database, open_database, sqlite
 from appliance.storage.schema import box_state, memory_items
 
+# What stays in the files of a server is the server's (docs/postgresql.md).
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 SECRET = b"zanzibarwhistle"
 KEPT = b"quicksilverlantern"
 

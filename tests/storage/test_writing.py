@@ -19,6 +19,9 @@ from appliance.storage.writer import GROUP_LIMIT
 Work = Callable[[Connection], Any]
 Add = Callable[..., Future[Any]]
 
+# SQLite's; PostgreSQL has many writers (test_postgres.py).
+of_the_one_writer = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 
 def put(key: str, value: str = "1") -> Work:
     def work(conn: Connection) -> str:
@@ -70,12 +73,14 @@ def test_what_a_write_returns_comes_back_and_is_seen_by_the_next_reader(database
     assert keys(database) == {"one"}
 
 
+@of_the_one_writer
 def test_writes_that_wait_share_one_commit(database: Database) -> None:
     with waiting_together(database) as add:
         answers = [add(transaction_of) for _ in range(10)]
     assert len({id(answer.result(30)) for answer in answers}) == 1
 
 
+@of_the_one_writer
 def test_a_commit_is_shared_by_no_more_than_the_limit(database: Database) -> None:
     with waiting_together(database, GROUP_LIMIT + 1) as add:
         answers = [add(transaction_of) for _ in range(GROUP_LIMIT + 1)]
@@ -84,6 +89,7 @@ def test_a_commit_is_shared_by_no_more_than_the_limit(database: Database) -> Non
     assert transactions[GROUP_LIMIT] is not transactions[0]
 
 
+@of_the_one_writer
 def test_work_that_fails_takes_back_its_own_rows_and_no_others(database: Database) -> None:
     def fail_after_storing(conn: Connection) -> None:
         put("bad")(conn)
@@ -97,6 +103,7 @@ def test_work_that_fails_takes_back_its_own_rows_and_no_others(database: Databas
     assert keys(database) == {"first", "last"}
 
 
+@of_the_one_writer
 def test_repeatable_work_beside_one_that_fails_is_stored_once(database: Database) -> None:
     calls: list[str] = []
 
@@ -117,6 +124,7 @@ def test_repeatable_work_beside_one_that_fails_is_stored_once(database: Database
     assert sorted(calls) == ["other", "same", "same"]  # all at once until one failed, then each for itself
 
 
+@of_the_one_writer
 def test_repeatable_work_that_succeeds_is_called_once_and_shares_a_commit(database: Database) -> None:
     calls: list[object] = []
     with waiting_together(database) as add:
@@ -127,6 +135,7 @@ def test_repeatable_work_that_succeeds_is_called_once_and_shares_a_commit(databa
     assert len({id(transaction) for transaction in calls}) == 1
 
 
+@of_the_one_writer
 def test_a_broken_rule_of_the_store_is_told_to_the_one_who_broke_it(database: Database) -> None:
     with waiting_together(database) as add:
         first, again, last = add(put("same")), add(put("same")), add(put("other"))
@@ -174,6 +183,7 @@ def test_the_writer_goes_on_after_every_kind_of_failure(database: Database) -> N
     assert database.write(put("after")) == "after"
 
 
+@of_the_one_writer
 @pytest.mark.parametrize("give_up", [lambda conn: conn.exec_driver_sql("ROLLBACK"), lambda conn: conn.rollback()])
 def test_work_that_gives_up_the_whole_transaction_is_an_error_for_all_that_shared_it(
     database: Database, give_up: Work
@@ -200,6 +210,7 @@ def test_a_reader_sees_one_moment_whatever_is_written_meanwhile(database: Databa
     assert keys(database) == {"meanwhile"}
 
 
+@of_the_one_writer
 def test_closing_finishes_what_was_accepted(database: Database) -> None:
     with ThreadPoolExecutor(1) as pool:
         with waiting_together(database, 80) as add:
@@ -218,6 +229,7 @@ def test_nothing_is_accepted_once_closing_has_begun(database: Database) -> None:
         database.write(put("late"))
 
 
+@of_the_one_writer
 def test_a_locked_store_is_an_error_and_not_the_end(database: Database) -> None:
     """Something else holds the file's write lock: the asker is told, and once it is free writing goes on."""
     database.write(lambda conn: conn.exec_driver_sql("PRAGMA busy_timeout = 20").close())
@@ -232,6 +244,7 @@ def test_a_locked_store_is_an_error_and_not_the_end(database: Database) -> None:
     assert keys(database) == {"free"}
 
 
+@of_the_one_writer
 class TestFullDisk:
     """The driver says the disk is full; SQLite may then have given up the whole transaction."""
 

@@ -1,8 +1,10 @@
-"""`python -m appliance.storage.migrations FILE`: bring a SQLite file to the newest schema.
+"""`python -m appliance.storage.migrations FILE`: bring a SQLite file to the newest schema; with `-` in the place of the
+file, the PostgreSQL database whose address and password come on the standard input, as JSON.
 
 All pending migrations run in one transaction, so a kill in the middle leaves the old schema.
 """
 
+import json
 import sqlite3
 import sys
 from pathlib import Path
@@ -11,6 +13,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
+
+from appliance.errors import MemboxError
+from appliance.storage.postgres_server import Server, begin, commit
+
+_MIGRATING = 0x6D656D626F78  # of several daemons that start at once, one migrates
 
 
 def upgrade(path: Path) -> None:
@@ -24,18 +31,35 @@ def upgrade(path: Path) -> None:
         connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")
-    def begin(conn: Connection) -> None:
+    def begin_immediate(conn: Connection) -> None:
         conn.exec_driver_sql("BEGIN IMMEDIATE")
 
+    with engine.begin() as conn:
+        _to_newest(conn)
+
+
+def upgrade_postgres(server: Server) -> None:
+    """Migrate the database on a server; waits while another process does."""
+    conn = begin(server.engine(), f"BEGIN; SELECT pg_advisory_xact_lock({_MIGRATING})")
+    with conn:
+        _to_newest(conn)
+        commit(conn)
+
+
+def _to_newest(conn: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    with engine.begin() as conn:
-        config.attributes["connection"] = conn
-        command.upgrade(config, "head")
+    config.attributes["connection"] = conn
+    command.upgrade(config, "head")
 
 
 if __name__ == "__main__":
     try:
-        upgrade(Path(sys.argv[1]))
+        if sys.argv[1] == "-":
+            upgrade_postgres(Server(**json.load(sys.stdin)))
+        else:
+            upgrade(Path(sys.argv[1]))
     except DBAPIError as fault:
-        sys.exit(str(fault.orig))  # the last line of a traceback would be a link to SQLAlchemy's manual
+        sys.exit(str(fault.orig).strip().partition("\n")[0])  # a traceback's last line would be a link to a manual
+    except MemboxError as told:
+        sys.exit(told.sentence)

@@ -23,6 +23,38 @@ _FULL_TEXT = (
     END""",
 )
 
+# The same on PostgreSQL. Its own parser takes addresses, numbers and hyphens apart its own way, and asks the database's
+# locale what a letter is: words are what `appliance.text` takes for words, folded beyond ASCII when they come here.
+_FUNCTION = "LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path FROM CURRENT"
+# ruff: noqa: S608 - nothing comes from outside
+_FULL_TEXT_POSTGRES = (
+    "CREATE TEXT SEARCH DICTIONARY membox_porter (TEMPLATE = snowball, LANGUAGE = porter)",
+    rf"""CREATE FUNCTION membox_lexemes(said text) RETURNS TABLE (lexeme text, place bigint) {_FUNCTION} AS $$ BEGIN
+        RETURN QUERY SELECT
+            '''' || CASE WHEN length(word) < 3 THEN word ELSE (ts_lexize('membox_porter', word))[1] END || '''', nth
+        FROM (
+            SELECT left(part, 250) AS word, nth FROM regexp_split_to_table(
+                lower(said COLLATE "C"), '[\u0001-/:-@\[-`{{-\u007f\u3099\u309a]+'
+            ) WITH ORDINALITY AS parts (part, nth) WHERE part <> ''
+        ) AS words; END $$""",
+    f"""CREATE FUNCTION membox_words(said text) RETURNS tsvector {_FUNCTION} AS $$ BEGIN RETURN (
+        SELECT coalesce(string_agg(lexeme || ':' || place, ' '), '')::tsvector FROM membox_lexemes(said)
+        ); END $$""",
+    # One unsegmented character also matches pairs that begin with it.
+    f"""CREATE FUNCTION membox_phrase(said text) RETURNS tsquery {_FUNCTION} AS $$ BEGIN RETURN (
+        SELECT (coalesce(string_agg(lexeme, ' <-> ' ORDER BY place), '')
+            || CASE WHEN length(said) = 1 AND octet_length(said) > 1 THEN ':*' ELSE '' END)::tsquery
+        FROM membox_lexemes(said)
+        ); END $$""",
+    f"""CREATE FUNCTION membox_any(said text[]) RETURNS tsquery {_FUNCTION} AS $$ BEGIN RETURN (
+        SELECT coalesce(string_agg('(' || membox_phrase(word)::text || ')', ' | '), '')::tsquery
+        FROM unnest(said) AS words (word) WHERE numnode(membox_phrase(word)) > 0
+        ); END $$""",
+    """ALTER TABLE memory_items ADD COLUMN search_words tsvector NOT NULL
+        GENERATED ALWAYS AS (membox_words(search_text)) STORED""",
+    "CREATE INDEX memory_items_search_words ON memory_items USING gin (search_words)",
+)
+
 
 def upgrade() -> None:
     """Create every table of schema 0001."""
@@ -182,6 +214,5 @@ def upgrade() -> None:
     )
     op.create_index("ix_notebook_sections_path", "notebook_sections", ["path"], unique=False)
 
-    if op.get_bind().dialect.name == "sqlite":
-        for statement in _FULL_TEXT:
-            op.execute(statement)
+    for statement in _FULL_TEXT if op.get_bind().dialect.name == "sqlite" else _FULL_TEXT_POSTGRES:
+        op.get_bind().exec_driver_sql(statement)

@@ -36,3 +36,13 @@ def upgrade() -> None:
         op.execute("""CREATE TRIGGER removed_vectors_note AFTER DELETE ON item_vectors BEGIN
             INSERT INTO removed_vectors(vector_id) VALUES (old.id);
         END""")
+    else:  # what pgvector can index, and what needs no pgvector to be there (storage/postgres_vectors.py)
+        op.create_table(
+            "item_embeddings",
+            sa.Column("item_id", sa.BigInteger(), nullable=False),
+            sa.Column("model", sa.String(length=64), nullable=False),
+            sa.Column("embedding", sa.ARRAY(sa.REAL()), nullable=False),
+            sa.Column("is_stale", sa.Boolean(), nullable=False),
+            sa.ForeignKeyConstraint(["item_id"], ["memory_items.id"], ondelete="CASCADE"),
+            sa.PrimaryKeyConstraint("item_id"),
+        )
