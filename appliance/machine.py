@@ -22,11 +22,12 @@ UNITS = (
     "membox-agent.service",
     "membox-firewall.service",
     "membox-portal.service",
+    "membox-mcp.socket",
     "membox-snapshot.timer",
     "membox-drill.timer",
 )
 # Those that run at times, and those of Debian and Tailscale that the roles rely on.
-UNITS_AT_TIMES = ("membox-recover.service", "membox-snapshot.service", "membox-drill.service")
+UNITS_AT_TIMES = ("membox-recover.service", "membox-mcp.service", "membox-snapshot.service", "membox-drill.service")
 UNITS_OF_OTHERS = ("tailscaled.service",)
 _PATIENCE_SECONDS = 10.0
 _LASTING_SECONDS = 30.0

@@ -1,5 +1,7 @@
 """`membox mcp`: the tools and files of the box for agents (contract memory-api, MCP)."""
 
+import os
+
 import click
 
 from appliance.cli.connect import Caller, pass_caller
@@ -30,11 +32,12 @@ def mcp(caller: Caller, http: bool, idle: float) -> None:
     mcp.host and mcp.port, or at the socket systemd hands over.
     """
     from appliance.config import load_config
-    from appliance.home import user_config
+    from appliance.home import CONFIG_FILE, user_config
     from appliance.mcp.serving import serve
 
     if not caller.url:
         caller.require_home()
-    # Whoever has logged in to a box elsewhere has no home to read settings from, and may not read another's.
-    config = load_config(user_config() if caller.url else caller.home)
+    # Whoever has logged in to a box need not be able to read a home: then what counts is the environment.
+    is_readable = os.access(caller.home / CONFIG_FILE, os.R_OK)
+    config = load_config(caller.home if is_readable else user_config())
     serve(config, caller.box, lambda: bool(caller.url) or caller.is_served(), http, idle)

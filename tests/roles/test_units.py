@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.settings import Mcp
+
 Render = Callable[..., str]
 OFFLINE_SINCE = 250  # the first systemd that judges a unit that is not installed
 
@@ -72,7 +74,7 @@ def test_root_runs_nothing_of_ours_but_what_must(render: Render) -> None:
     as_root = {
         template.name
         for template in (Path(__file__).parents[2] / "roles").glob("*/templates/*.service.j2")
-        if "\nUser=" not in template.read_text("utf-8")
+        if not {"User", "DynamicUser"} & set(settings(template.read_text("utf-8"))["Service"])
     }
     assert as_root <= {
         "membox-recover.service.j2",  # moves root's link to the release back
@@ -89,3 +91,17 @@ def test_an_upgrade_that_was_cut_off_is_settled_before_the_daemon_starts(render:
     assert recover["Unit"]["Before"] == "membox.service"
     assert recover["Unit"]["ConditionPathExists"] == f"/opt/membox/{record.FILE}"
     assert "membox-recover.service" in settings(daemon)["Unit"]["After"].split()
+
+
+@pytest.mark.skipif(systemd_version() < OFFLINE_SINCE, reason="needs systemd-analyze of systemd 250 or later")
+def test_the_mcp_server_is_kept_from_nearly_everything(render: Render, tmp_path: Path) -> None:
+    assert exposure(render("membox", "membox-mcp.service.j2"), "membox-mcp.service", tmp_path) <= 1.0
+
+
+def test_the_mcp_server_is_started_by_calls_from_this_machine_only_and_goes_with_the_release(render: Render) -> None:
+    socket = settings(render("membox", "membox-mcp.socket.j2"))
+    server = settings(render("membox", "membox-mcp.service.j2"))
+    assert socket["Socket"]["ListenStream"] == f"127.0.0.1:{Mcp().port}"
+    assert "Install" not in server
+    assert server["Unit"]["PartOf"] == "membox.service"
+    assert "Restart" not in server["Service"]
