@@ -142,6 +142,7 @@ def open_in_process(home: Path, wait: float, door: str = "local") -> Transport:
         at_end.enter_context(_expected_faults_unlogged())
         box = open_box(home)
         at_end.callback(box.close)
+        box.memory.vectors.is_alone = True
         return WsgiTransport(make_app(box, door), home, at_end.pop_all().close)
 
 

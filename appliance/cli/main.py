@@ -50,6 +50,7 @@ _PLACES = {
         "appliance.cli.backup:backup", "Mirror the box, take snapshots, verify copies, restore from one.", _CARE
     ),
     "import": Place("appliance.cli.importing:importing", "Take over what another system has kept.", _BOX),
+    "reindex": Place("appliance.cli.reindex:reindex", "Make anew what items are found by.", _CARE),
     "jobs": Place("appliance.cli.jobs:jobs", "Look after queued jobs, and those that failed for good.", _CARE),
     "worker": Place("appliance.cli.jobs:worker", "Work on queued jobs: reflect, train, cleanup.", _CARE),
     "models": Place("appliance.cli.models:models", "See, try and judge the models that rank what is recalled.", _CARE),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MIRROR, DRILL = "mirror", "drill"
 GRACE = timedelta(hours=1)
+_VECTORS_SECONDS = 2.0  # so long the daemon's end may have to wait for a turn of that
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Upkeep:
-    """Quiet work every so many seconds, not recorded as a run."""
+    """Quiet work every so many seconds, not recorded as a run.
+
+    `everywhere`: also in a process that leaves notebook and beat to another (`Database.term`).
+    """
 
     name: str
     seconds: int
     run: Callable[[], object]
+    everywhere: bool = False
 
 
 def jobs_of(box: "Box") -> list[Job]:
@@ -75,12 +80,13 @@ def _can_drill(box: "Box") -> bool:
 
 
 def upkeep_of(box: "Box") -> list[Upkeep]:
-    """The upkeep of `box`: hand edits and traces of recalls within seconds, what has expired, how its disk fills."""
+    """The upkeep of `box`: hand edits, vectors and traces within seconds, what has expired, how its disk fills."""
     return [
         Upkeep("notice", 2, box.notebook.notice),
-        Upkeep("traces", 5, box.memory.traces.store),
+        Upkeep("vectors", 1, lambda: box.memory.vectors.catch_up(_VECTORS_SECONDS)),
+        Upkeep("traces", 5, box.memory.traces.store, everywhere=True),
         Upkeep("purge", 3600, lambda: purge(box)),
-        Upkeep("disk", 3600, lambda: disk_trend.note(box.home, box.clock())),
+        Upkeep("disk", 3600, lambda: disk_trend.note(box.home, box.clock()), everywhere=True),
     ]
 
 

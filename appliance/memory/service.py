@@ -82,6 +82,7 @@ class Memory:
         """The items that answer a query, within the caller's budget and sight; raises ForbiddenError."""
         who.acting_as(request.tenant_id, request.agent_id, Role.READER)
         lap = self._metrics.laps("recall")
+        self.vectors.prepare()
         with self._database.read() as conn:
             answer = recall(conn, self._database, self._sources, request, self._now(), self._graph, lap)
         lap.finish()
@@ -137,6 +138,11 @@ class Memory:
         who.require(Role.ADMIN)
         with self._database.read() as conn:
             return growth(conn, who.tenant_id, self._now(), days)
+
+    def reindex(self) -> None:
+        """Make what items are found by anew from their texts: the index of words now, the vectors by and by."""
+        self._database.rebuild_full_text()
+        self.vectors.start_over()
 
     def purge(self) -> None:
         """Drop what nobody needs any more: remembered answers older than their 24 hours, and old traces of recalls."""

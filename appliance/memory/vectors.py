@@ -7,13 +7,15 @@ Without a model, or with one that fails, everything here finds nothing, and word
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
+from itertools import accumulate
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, override
 
 from sqlalchemy import ColumnElement, Connection, Row
 
-from appliance.errors import NotConfiguredError
+from appliance.errors import MemboxError, NotConfiguredError
 from appliance.memory.candidates import CandidateSource, Query
 from appliance.memory.embedding import Embedder, embedder
 from appliance.memory.embedding.choice import unusable
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from appliance.storage.vectors import Vectors as Matrix
 
 type Size = Literal["off", "light", "better"]
-_BATCH = 64  # items whose vectors are made and stored together
+_BATCH, _BATCH_CHARACTERS = 256, 20_000  # at most so many items get their vectors at once, of about so much text
+_AGAIN_SECONDS = 60.0  # after which a model that failed is tried again
+_ALONE_SECONDS = 1.0
 _QUESTIONS_KEPT = 64
 _log = logging.getLogger(__name__)
 
@@ -35,13 +39,18 @@ class Vectors(CandidateSource):
     Args:
         database: where items and vectors are.
         size: which embedding model; `off` for none.
+
+    Attributes:
+        is_alone: whether no daemon is there to make vectors: a command that has opened the home itself.
     """
+
+    is_alone = False
 
     def __init__(self, database: Database, size: Size) -> None:
         self._database, self._size = database, size
         self._catching_up = Lock()
         self._model: tuple[Embedder, VectorIndex] | None = None
-        self._fault = ""
+        self._fault, self._rests_until = "", 0.0
         if size != "off":
             try:
                 self._use(embedder(size))
@@ -61,7 +70,7 @@ class Vectors(CandidateSource):
 
     def vector_of(self, text: str) -> "Matrix | None":
         """The vector of one text; None when there is no model, none that works, or it knows nothing of the text."""
-        if self._model is None:
+        if self._model is None or time.monotonic() < self._rests_until:
             return None
         try:
             vector = self._embed_one(text)
@@ -96,24 +105,30 @@ class Vectors(CandidateSource):
     def catch_up(self, within: float = float("inf")) -> bool:
         """Give items their vectors for about so many seconds; whether all have one then.
 
-        An error of the model is raised, after it was noted as the `fault`. Nothing is done twice: when another thread
-        is at it, this one leaves it to that.
+        Where another thread is at it, it is left to that one. What fails in the model becomes the `fault`.
         """
-        if self._model is None:
-            return True
+        if self._model is None or time.monotonic() < self._rests_until:
+            return self._model is None
         if not self._catching_up.acquire(blocking=False):
             return False
         try:
             deadline = time.monotonic() + within
             while self._embed_some(*self._model):
-                if time.monotonic() >= deadline:
+                if self._fault or time.monotonic() >= deadline:
                     return False
         finally:
             self._catching_up.release()
         return True
 
+    def prepare(self) -> None:
+        """Before a recall: where no daemon makes vectors, items that have none get theirs now, for a second of it."""
+        if self.is_alone:
+            with suppress(MemboxError):  # writes are held, the disk is full: what is there is found all the same
+                self.catch_up(_ALONE_SECONDS)
+
     def start_over(self) -> None:
         """Have the vector of every item made anew, by and by; until then the old ones are found."""
+        self._rests_until = 0.0
         if self._model is not None:
             self._database.write(self._model[1].start_over)
 
@@ -123,18 +138,19 @@ class Vectors(CandidateSource):
             items = index.missing(conn, _BATCH)
         if not items:
             return False
+        sizes = accumulate(len(item.text) for item in items)
+        items = items[: max(1, sum(size <= _BATCH_CHARACTERS for size in sizes))]
         try:
             vectors = model.embed([item.text for item in items])
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - as in `vector_of`
             self._note(fault)
-            raise
-        self._database.write(lambda conn: index.store(conn, items, vectors), repeatable=True)
-        self._fault = ""
+        else:
+            self._database.write(lambda conn: index.store(conn, items, vectors), repeatable=True)
+            self._fault = ""
         return True
 
     def _note(self, fault: Exception) -> None:
-        assert self._size != "off"  # noqa: S101 - there is a model
-        sentence = unusable(self._size, str(fault) or type(fault).__name__).sentence
+        sentence = unusable("light" if self._size == "light" else "better", str(fault) or type(fault).__name__).sentence
         if sentence != self._fault:
-            _log.warning("%s", sentence)
-        self._fault = sentence
+            _log.warning("%s", sentence, exc_info=fault)
+        self._fault, self._rests_until = sentence, time.monotonic() + _AGAIN_SECONDS

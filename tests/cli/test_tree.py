@@ -54,7 +54,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *("provision", "support-bundle", "factory-reset"),
         *("benchmark", "report", "leaderboard", "perf-regression"),
         "cloud-init render",
-        *("compact", "worker"),
+        *("compact", "reindex", "worker"),
         *(f"jobs {name}" for name in ("list", "show", "dead-letters", "retry")),
     }
 

@@ -106,6 +106,8 @@ TABLE = [
     Row("POST /v1/backups", BOX, ADMIN),
     Row("POST /v1/backups/copy", OWNER, ADMIN),
     Row("POST /v1/backups/verify", BOX, ADMIN),
+    Row("GET /v1/reindex", BOX, ADMIN),
+    Row("POST /v1/reindex", BOX, ADMIN),
     Row("GET /v0/metrics", ANY, ADMIN),
     Row("GET /metrics", ANY, ADMIN),
     Row("GET /healthz", OPEN),

@@ -21,9 +21,8 @@ def embedder(size: Size) -> Embedder:
 
 def unusable(size: Size, why: str) -> NotConfiguredError:
     """The error for a model that is not there, or that does not work on this machine."""
-    other = "light" if size == "better" else "off"
     return NotConfiguredError(
         "no_embedding_model",
         f"The {size} embedding model cannot be used ({why}): install membox with all its parts (`pip install "
-        f"'membox[embedding]'`), or choose another with `membox config set memory.embedding {other}`.",
+        "'membox[embedding]'`), or choose another model with `membox config set memory.embedding light` (better, off).",
     )

@@ -1,0 +1,27 @@
+"""Can items be found by their meaning?"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from appliance.daemon.findings import Finding, ok, warn
+
+if TYPE_CHECKING:
+    from appliance.box import Box
+
+
+def check(box: "Box", deep: bool) -> Iterator[Finding]:
+    """Whether there is a model that works, and whether every item has its vector; `deep` tries the model.
+
+    Says no number: it would tell of other agents' private items.
+    """
+    if box.config.memory.embedding == "off":
+        return
+    vectors = box.memory.vectors
+    if deep:
+        vectors.vector_of("membox")
+    if vectors.fault:
+        yield warn("vectors", "Items are found by their words alone, and not by their meaning.", vectors.fault)
+    elif vectors.behind():
+        yield ok("vectors", "Some items are found by their words alone until their vectors are made; it is under way.")
+    else:
+        yield ok("vectors", "Every item can be found by its meaning.")
