@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from appliance.memory import scoring, similarity
-from appliance.memory.models import NewItem, RememberAnswer, RememberRequest, Scope
+from appliance.memory.models import ItemType, NewItem, RememberAnswer, RememberRequest, Scope
+from appliance.memory.registry_models import ModelKind
+from appliance.memory.routing import route
 from appliance.quoting import without_recalled
 from appliance.storage.direct import Direct
 from appliance.storage.idempotency import IdempotencyKey
@@ -28,10 +30,14 @@ class Remembering:
         self._warnings: list[str] = []
         self._rows: list[dict[str, Any]] = []
         self._words: list[list[str]] = []
+        self._unweighed: list[dict[str, Any]] = []  # rows whose salience the caller leaves to us
         for position, item in enumerate(request.items):
             if text := self._own_words(position, item.text.strip()):
-                self._rows.append(new_row(request.tenant_id, request.agent_id, request.scope, item, text, now))
+                row = new_row(request.tenant_id, request.agent_id, request.scope, item, text, now)
+                self._rows.append(row)
                 self._words.append(content_words(text))
+                if item.salience is None:
+                    self._unweighed.append(row)
         self._sketches = [similarity.sketch(request.tenant_id, text_words) for text_words in self._words]
         self._key = _key_of(request)
 
@@ -55,6 +61,7 @@ class Remembering:
         similar = similarity.neighbours(
             conn, self._sketches, self._words, self._request.tenant_id, self._request.agent_id, self._now
         )
+        self._weigh(conn)
         insert_items(conn, self._rows, self._sketches)
         answer = RememberAnswer(
             accepted=len(self._rows),
@@ -65,6 +72,15 @@ class Remembering:
         if self._key:
             self._key.remember(conn, answer.model_dump_json(), self._now)
         return answer
+
+    def _weigh(self, conn: Connection) -> None:
+        """Let the tenant's own salience model decide, where one was trained."""
+        if not self._unweighed:
+            return
+        weights = route(conn, self._request.tenant_id, ModelKind.SALIENCE).weights
+        if weights is not None:
+            for row in self._unweighed:
+                row["salience"] = scoring.fitted_salience(weights, ItemType(row["type"]), words(row["text"]))
 
     def _replay(self, conn: Connection) -> RememberAnswer | None:
         answer = self._key.answer(conn, self._now) if self._key else None
