@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, select
 from appliance.memory import similarity, summaries
 from appliance.memory.candidates import CandidateSource, Query
 from appliance.memory.conflicts import claim
+from appliance.memory.lexical import stem
 from appliance.memory.models import NewItem, Scope, TrustLevel
-from appliance.memory.rank import rank, stem
+from appliance.memory.rank import search
 from appliance.memory.remember import insert_items, new_row
 from appliance.memory.scoring import TRUST
 from appliance.memory.sentences import sentences, spans
@@ -79,7 +80,7 @@ class Summary:
 
 def compose(conn: Connection, found_by: Sequence[CandidateSource], request: CompactRequest, now: int) -> Summary:
     """Sum up what answers the query, of items that everybody may see who will see the summary."""
-    query = Query(request.query, content_words(request.query))
+    query = Query.of(request.tenant_id, request.query, now)
     sources = _sources(conn, found_by, query, request, now)
     read = sum(estimate_tokens(source.text) for source in sources)
     if not sources:
@@ -112,8 +113,7 @@ def _sources(
     """The worthiest items for the query, within both limits of the input."""
     visible = and_(visible_to(request.tenant_id, request.agent_id, request.scope, now), _not_narrower(request.scope))
     limit = max(_CANDIDATES, 3 * request.max_source_items)
-    rows = {row.id: row for each in found_by for row in each.find(conn, query, visible, limit)}
-    ranked = rank(query, list(rows.values()), now)
+    ranked = search(conn, found_by, query, visible, limit, now)
     oldest = min((each.row.occurred_at for each in ranked), default=0)
     newest = max((each.row.occurred_at for each in ranked), default=0)
 
@@ -183,7 +183,7 @@ def meaning(text: str) -> tuple[bool, tuple[str, ...]]:
 
 
 def cut(text: str, tokens: int) -> str:
-    """The beginning of `text` that takes at most `tokens`, cut between words where there are any."""
+    """The beginning of a longer `text` that takes at most `tokens`, cut between words unless one is very long."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
@@ -191,8 +191,8 @@ def cut(text: str, tokens: int) -> str:
             low = middle
         else:
             high = middle - 1
-    whole = text[:low].rpartition(" ")[0] if low < len(text) and " " in text[:low] else text[:low]
-    return whole.rstrip() + summaries.CUT_OFF
+    whole = text[:low].rpartition(" ")[0].rstrip()
+    return (whole if 2 * len(whole) > low else text[:low]) + summaries.CUT_OFF
 
 
 def _row(summary: Summary, now: int) -> dict[str, Any]:

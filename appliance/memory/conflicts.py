@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from appliance.memory.rank import stem
+from appliance.memory.lexical import stem
 from appliance.text import STOP_WORDS, fold, segmented
 
 _SAME_SUBJECT = 0.6

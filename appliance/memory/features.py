@@ -4,17 +4,105 @@ Each is a number of about 0 to 1 that grows with how much speaks for the candida
 rows that the caller cannot see (contract memory-api, Visibility).
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from appliance.memory.candidates import Candidates, Query
+from appliance.memory.lexical import Occurrences, bm25, occurrences, stem
+from appliance.memory.neighbours import lent
+from appliance.memory.speakers import asked_for, speaker
+from appliance.memory.timing import nearness
+
 NAMES: tuple[str, ...] = (
     "lexical",  # BM25 among the candidates, as a share of the best
     "coverage",  # how much of the question's words, by their rarity, it has
     "meaning",  # cosine to the question, from the candidates' least to their greatest
-    "neighbour_lexical",  # the greatest `lexical` of the rows beside it in its source
+    "neighbour_lexical",  # the greatest `lexical` of the items beside it in its source
     "neighbour_meaning",
-    "speaker",  # it is said by whom the question names
-    "brevity",  # it is shorter than most candidates
+    "speaker",  # it is said by whom the question means
+    "brevity",  # 1/2 at `_BRIEF_WORDS` words, less when longer
     "time",  # it happened in the time the question names
     "salience",
     "confidence",
     "trust",
-    "recency",
+    "recency",  # 1/2 after `_RECENCY_DAYS` days
 )
+_BRIEF_WORDS = 200
+_RECENCY_DAYS = 30.0
+_DAY_MS = 86_400_000.0
+_LEAST_SPREAD = 0.2  # of cosines: closer ones are not drawn apart
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A candidate with its features in the order of `NAMES`, the query's words it has, and its bare cosine."""
+
+    row: Row[Any]
+    features: tuple[float, ...]
+    matched: list[str]
+    cosine: float
+
+
+def measure(query: Query, candidates: Candidates, now: int) -> list[Measured]:
+    """Every candidate's features; they depend on which candidates there are."""
+    rows = candidates.rows
+    if not rows:
+        return []
+    speakers = [speaker(row.text) for row in rows]
+    meant = asked_for(query.text, speakers)
+    wanted = _wanted(query, meant)
+    found = [occurrences(row.search_text, wanted) for row in rows]
+    weights, coverage = bm25(wanted, found)
+    lexical = _share_of_best(weights)
+    meaning = _spread(rows, candidates.cosines, candidates.floor)
+    columns = (
+        lexical,
+        coverage,
+        meaning,
+        lent(rows, lexical),
+        lent(rows, meaning),
+        [float(bool(each & meant)) for each in speakers],
+        [_BRIEF_WORDS / (_BRIEF_WORDS + each.length) for each in found],
+        [nearness(row.occurred_at, query.windows) for row in rows],
+        [row.salience for row in rows],
+        [row.confidence for row in rows],
+        [row.trust for row in rows],
+        [_recency(row.occurred_at, now) for row in rows],
+    )
+    return [
+        Measured(row, features, _words_of(each, wanted), candidates.cosines.get(row.id, 0.0))
+        for row, features, each in zip(rows, zip(*columns, strict=True), found, strict=True)
+    ]
+
+
+def _wanted(query: Query, meant: frozenset[str]) -> dict[str, str]:
+    """The question's words by their stems, without the speakers' names: who is named is not who speaks."""
+    said = [word for word in query.words if word not in meant] or query.words
+    return {stem(word): word for word in said}
+
+
+def _words_of(found: Occurrences, wanted: Mapping[str, str]) -> list[str]:
+    return [wanted[term] for term in found.counts]
+
+
+def _share_of_best(weights: list[float]) -> list[float]:
+    best = max(weights)
+    return [weight / best for weight in weights] if best > 0 else weights
+
+
+def _spread(rows: Sequence[Row[Any]], cosines: Mapping[int, float], floor: float) -> list[float]:
+    """The cosines drawn apart to 0..1; a row that has no vector yet counts as their mean."""
+    known = [cosines[row.id] for row in rows if row.id in cosines]
+    if not known:
+        return [0.0] * len(rows)
+    least = min(floor, *known)
+    spread = max(max(known) - least, _LEAST_SPREAD)
+    mean = sum(known) / len(known)
+    return [(cosines.get(row.id, mean) - least) / spread for row in rows]
+
+
+def _recency(occurred_at: int, now: int) -> float:
+    return 1 / (1 + max(now - occurred_at, 0) / _DAY_MS / _RECENCY_DAYS)

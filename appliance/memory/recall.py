@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_
 
-from appliance.memory.candidates import CandidateSource, Query
+from appliance.memory.candidates import CandidateSource, Query, candidates
 from appliance.memory.conflicts import conflicts
 from appliance.memory.graph import expand
 from appliance.memory.models import NOTEBOOK_REF, ExplainedItem, Filters, RecallAnswer, RecalledItem, RecallRequest
@@ -19,7 +19,6 @@ from appliance.metrics import Laps
 from appliance.settings import Graph
 from appliance.storage import Database
 from appliance.storage.schema import memory_items
-from appliance.text import content_words
 
 _CANDIDATES = 60  # at least; three for each item asked for
 _LOCATION = re.compile(r"notebook:(?P<file>.+)#L(?P<line>\d+)-L\d+")
@@ -36,13 +35,12 @@ def recall(
 ) -> RecallAnswer:
     """The items that best answer `request`, for a caller whose tenant and agent were checked."""
     routed = route(conn, request.tenant_id, ModelKind.RERANKER)
-    query = Query(request.query, content_words(request.query))
+    query = Query.of(request.tenant_id, request.query, now)
     visible = and_(visible_to(request.tenant_id, request.agent_id, request.scope, now), _passes(request.filters))
     limit = max(_CANDIDATES, 3 * request.budget.max_items)
-    # One source today. The next one (vectors) joins here: its rows are merged by id before they are ranked.
-    rows = [row for source in sources for row in source.find(conn, query, visible, limit)]
+    found = candidates(conn, sources, query, visible, limit)
     lap("store")
-    ranked = rank(query, rows, now)
+    ranked = rank(query, found, now, routed.weights)
     lap("rank")
     if graph.enabled:
         ranked = expand(conn, database, ranked, visible, graph)

@@ -24,7 +24,7 @@ BASELINE: Final[Weights] = {
 
 
 def weights_of(version: Weights | None) -> list[float]:
-    """A version's weights in the order of `NAMES`: what it leaves out weighs as in the baseline, None is the baseline."""
+    """A version's weights in the order of `NAMES`: what it leaves out is the baseline's, None is the baseline."""
     whole = {**BASELINE, **(version or {})}
     return [whole.get(name, 0.0) for name in NAMES]
 

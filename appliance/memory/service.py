@@ -9,7 +9,7 @@ from sqlalchemy import select
 from appliance.clock import Clock, to_ms
 from appliance.errors import ForbiddenError, MemboxError
 from appliance.memory import forget as forgetting
-from appliance.memory.candidates import CandidateSource, FullText
+from appliance.memory.candidates import CandidateSource, FullText, Then
 from appliance.memory.compact import compose, store
 from appliance.memory.importing import ImportAnswer, Importing, ImportRequest
 from appliance.memory.models import (
@@ -64,7 +64,7 @@ class Memory:
         self._metrics = metrics or Metrics(clock)
         self._graph = graph
         self.vectors = Vectors(database, embedding)
-        self._sources: Sequence[CandidateSource] = [FullText(database)]
+        self._sources: Sequence[CandidateSource] = [FullText(database), Then(), self.vectors]
         self.traces = Traces(database, clock)
         self.forget_section: ForgetSection = lambda _memory_id, _author: False
 

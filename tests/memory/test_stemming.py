@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from snowballstemmer import stemmer
 
-from appliance.memory.rank import stem
+from appliance.memory.lexical import stem
 
 WORDS = ["".join(parts) for parts in product("bdfglmnprst", "aeiou", "bdlmnrst", ["ing", "ed", "ational", "iveness"])]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from appliance.memory.rank import stem
+from appliance.memory.lexical import stem
 from appliance.web.search_page import marked
 
 

@@ -1,0 +1,69 @@
+"""How well a text has a question's words: stems and BM25 (Robertson and Zaragoza 2009).
+
+It is computed over the candidates alone. The store's own statistics count every tenant's rows, so an order made from
+them would let one caller learn which words another's items hold.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+from snowballstemmer import stemmer
+
+from appliance.text import words
+
+_K1, _B = 1.0, 0.5  # fitted on conversations (docs/benchmarks.md)
+_porter = stemmer("porter")
+_stemming = Lock()  # the stemmer keeps the word it works on in itself
+
+
+@lru_cache(maxsize=10_000)
+def stem(word: str) -> str:
+    """A folded word's stem, by the algorithm of the full-text index (Porter 1980); it begins as the word does."""
+    if len(word) < 3:  # so does the index
+        return word
+    with _stemming:
+        stemmed: str = _porter.stemWord(word)
+    return stemmed
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """How often a text has each of the wanted stems, and how many words it has."""
+
+    counts: Counter[str]
+    length: int
+
+
+def occurrences(search_text: str, wanted: Collection[str]) -> Occurrences:
+    """Count the stems `wanted` in an item's `search_text`."""
+    text_words = words(search_text)
+    beginnings = {term[:1] for term in wanted}
+    # Stemming is slow, and most words begin with another letter than any of the query's.
+    stems = [stem(word) for word in text_words if word[0] in beginnings]
+    counts = Counter(term for term in stems if term in wanted)
+    if not search_text.isascii():  # a query of one unsegmented character matches pairs that begin with it
+        for single in (term for term in wanted if len(term) == 1 and not term.isascii()):
+            counts[single] += sum(term.startswith(single) for term in stems if term != single)
+    return Occurrences(+counts, len(text_words))
+
+
+def bm25(wanted: Collection[str], found: Sequence[Occurrences]) -> tuple[list[float], list[float]]:
+    """Each text's BM25, and the share of the wanted stems' rarity that it has, 0 to 1."""
+    having = [each for each in found if each.counts]
+    if not having or not wanted:
+        return [0.0] * len(found), [0.0] * len(found)
+    mean_length = sum(each.length for each in having) / len(having)
+    among = Counter(term for each in having for term in each.counts)
+    store = 2 * len(having)  # candidates have more of the query's words than the store they come from
+    rarity = {term: math.log(1 + (store - among[term] + 0.5) / (among[term] + 0.5)) for term in wanted}
+    whole = sum(rarity.values())
+
+    def weight(each: Occurrences) -> float:
+        damping = _K1 * (1 - _B + _B * each.length / mean_length)
+        return sum(rarity[term] * count * (_K1 + 1) / (count + damping) for term, count in each.counts.items())
+
+    return [weight(each) for each in found], [sum(map(rarity.__getitem__, each.counts)) / whole for each in found]
