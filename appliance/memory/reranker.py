@@ -14,9 +14,11 @@ type Weights = Mapping[str, float]
 BASELINE: Final[Weights] = {
     "lexical": 1.0,
     "meaning": 0.7,
-    "neighbour_lexical": 0.4,
-    "speaker": 0.3,
-    "salience": 0.016,
+    "neighbour_lexical": 0.5,
+    "speaker": 0.5,
+    "brevity": 0.6,
+    "time": 0.4,
+    "salience": 0.016,  # the last four break ties
     "confidence": 0.012,
     "trust": 0.008,
     "recency": 0.004,
