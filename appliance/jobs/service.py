@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from appliance.clock import Clock, iso
 from appliance.errors import ConflictError, ForbiddenError, NotFoundError
 from appliance.jobs.kinds import Kind
 from appliance.jobs.models import DeadLetters, JobAnswer, JobList
-from appliance.jobs.queue import COMPLETED, FAILED, Job, Queue, job_of
+from appliance.jobs.queue import COMPLETED, FAILED, QUEUED, RUNNING, Job, Queue, job_of
 from appliance.principal import Principal, Role
 from appliance.storage import Database
 from appliance.storage.schema import jobs
@@ -55,6 +55,14 @@ class Jobs:
         if status is not None:
             asked = asked.where(_c.status == status)
         return JobList(items=self._answers(asked.order_by(_c.id.desc()).limit(limit)))
+
+    def counts(self, who: Principal) -> dict[str, int]:
+        """How many jobs the caller's tenant has of each status; for admins."""
+        who.require(Role.ADMIN)
+        asked = select(_c.status, func.count()).where(_c.tenant_id == who.tenant_id).group_by(_c.status)
+        with self._database.read() as conn:
+            found = {str(status): int(count) for status, count in conn.execute(asked)}
+        return {status: found.get(status, 0) for status in (QUEUED, RUNNING, COMPLETED, FAILED)}
 
     def retry(self, who: Principal, job_id: str, tenant_id: str, agent_id: str) -> JobAnswer:
         """Queue a dead letter again; for admins.

@@ -56,7 +56,13 @@ class Job:
 def activity(request: Request) -> View:
     """Activity: the memory's growth, recall's speed, jobs."""
     box = request.box
-    return render("activity.html", growth=_growth(request), speed=_speed(box.metrics.course(), box), jobs=_jobs(box))
+    return render(
+        "activity.html",
+        growth=_growth(request),
+        speed=_speed(box.metrics.course(), box),
+        jobs=_jobs(box),
+        queue=box.jobs.counts(request.principal),
+    )
 
 
 def _growth(request: Request) -> Growth:

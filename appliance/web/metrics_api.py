@@ -41,7 +41,7 @@ def metrics(request: Request) -> MetricsAnswer:
     summary="The same as text for Prometheus.",
 )
 def prometheus(request: Request) -> Answer:
-    """The counts as Prometheus reads them; items are those of the caller's tenant."""
+    """The counts as Prometheus reads them; items and jobs are those of the caller's tenant."""
     box = request.box
     gauges = {
         "membox_info": (f'{{version="{__version__}",store="{box.database.backend}"}}', 1),
@@ -52,6 +52,8 @@ def prometheus(request: Request) -> Answer:
     lines = [
         line for name, (labels, value) in gauges.items() for line in (f"# TYPE {name} gauge", f"{name}{labels} {value}")
     ]
+    jobs = box.jobs.counts(request.principal)
+    lines += ["# TYPE membox_jobs gauge", *(f'membox_jobs{{status="{status}"}} {jobs[status]}' for status in jobs)]
     return Answer(200, ("\n".join([*lines, *box.metrics.exposition()]) + "\n").encode(), PROMETHEUS)
 
 
