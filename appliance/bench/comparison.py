@@ -103,7 +103,7 @@ class Comparison:
     def _graph(self, deltas: Iterable[tuple[Setup, str, dict[str, float]]]) -> str:
         names = _compared(self.ks)
         rows = [[setup.name, tag or "all", *(f"{delta[name]:+.3f}" for name in names)] for setup, tag, delta in deltas]
-        return _numbers(["", "tag", *map(_heading, names)], rows)
+        return aligned(["", "tag", *map(_heading, names)], rows, right=range(2, 2 + len(names)))
 
 
 def _compared(ks: Sequence[int]) -> list[str]:

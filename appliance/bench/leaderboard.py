@@ -124,6 +124,6 @@ def rank(path: Path, open_store: Callable[[Suite], OpenStore], progress: Progres
     for suite in manifest.suites:
         given = Path(suite.dataset_path)
         dataset = load_dataset(given if given.exists() else path.parent / given)
-        runs = [run(dataset, setup, [suite.k], open_store(suite), progress) for setup in suite.setups]
+        runs = run(dataset, suite.setups, [suite.k], open_store(suite), progress)
         rankings.append(Ranking(suite, Comparison(dataset, runs)))
     return Leaderboard(manifest.schema_version, rankings)

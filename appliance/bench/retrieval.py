@@ -39,6 +39,11 @@ class Setup:
         meaning = "no vectors" if self.embedding == "off" else self.embedding
         return f"membox {self.backend}, {meaning}" + (", graph" if self.graph else "")
 
+    @property
+    def store(self) -> tuple[object, ...]:
+        """What it is asked of: the graph is nothing that is stored, but what is in memory ends with the process."""
+        return self.method, self.backend, self.embedding, self.backend == "inmemory" and self.graph
+
 
 type Found = tuple[str, int]  # an item's id, and about how many tokens its text takes
 
@@ -51,6 +56,9 @@ class Store(Protocol):
 
     def settle(self) -> None:
         """Return when everything stored is found by its meaning too."""
+
+    def use_graph(self, enabled: bool) -> None:
+        """Recall with related items from here on, or without; what is stored stays."""
 
     def recall(self, group: Group, query: str, count: int, max_tokens: int) -> list[Found]:
         """The best `count` items that fit `max_tokens`, best first."""
@@ -99,20 +107,26 @@ class Run:
         }
 
 
-def run(dataset: Dataset, setup: Setup, ks: Sequence[int], open_store: OpenStore, progress: Progress) -> Run:
-    """Store the data set's memories in an empty store, then ask its questions that have an answer."""
-    with open_store(setup) as store:
-        with progress(f"{dataset.name}, {setup.name}: store", dataset.seed_count) as step:
-            seed_of = [_stored(store, group, step) for group in dataset.groups]
-            store.settle()
-        answered: list[Answered] = []
-        with progress(f"{dataset.name}, {setup.name}: ask", dataset.case_count) as step:
-            for group, ids in zip(dataset.groups, seed_of, strict=True):
-                for case in group.cases:
-                    if expected := group.answers(case):
-                        answered.append(_ask(store, group, case, expected, ids, max(ks)))
-                    step(1)
-    return Run(dataset, setup, tuple(ks), answered)
+def run(
+    dataset: Dataset, setups: Iterable[Setup], ks: Sequence[int], open_store: OpenStore, progress: Progress
+) -> list[Run]:
+    """Ask the data set's questions of each setup, in an empty store of its own into which the memories were put.
+
+    Neighbours of `setups` that differ in nothing but the graph share one.
+    """
+    runs: list[Run] = []
+    for _, alike in groupby(setups, lambda setup: setup.store):
+        first, *others = alike
+        with open_store(first) as store:
+            with progress(f"{dataset.name}, {first.name}: store", dataset.seed_count) as step:
+                seed_of = [_stored(store, group, step) for group in dataset.groups]
+                store.settle()
+            for setup in (first, *others):
+                store.use_graph(setup.graph)
+                with progress(f"{dataset.name}, {setup.name}: ask", dataset.case_count) as step:
+                    answered = _answered(dataset, store, seed_of, max(ks), step)
+                runs.append(Run(dataset, setup, tuple(ks), answered))
+    return runs
 
 
 def _stored(store: Store, group: Group, step: Step) -> dict[str, str]:
@@ -124,6 +138,19 @@ def _stored(store: Store, group: Group, step: Step) -> dict[str, str]:
             seed_of |= {item_id: seed.part_of or seed.id for item_id, seed in zip(ids, batch, strict=True) if item_id}
             step(len(batch))
     return seed_of
+
+
+def _answered(
+    dataset: Dataset, store: Store, seed_of: Sequence[Mapping[str, str]], count: int, step: Step
+) -> list[Answered]:
+    """Every question that has an answer, asked."""
+    answered = []
+    for group, ids in zip(dataset.groups, seed_of, strict=True):
+        for case in group.cases:
+            if expected := group.answers(case):
+                answered.append(_ask(store, group, case, expected, ids, count))
+            step(1)
+    return answered
 
 
 def _ask(
@@ -152,6 +179,9 @@ class _Alone:
         texts = self.texts.setdefault(group.tenant_id, [])
         texts += [item["text"] for item in items]
         return [str(place) for place in range(len(texts) - len(items), len(texts))]
+
+    def use_graph(self, enabled: bool) -> None:
+        """See `Store`; there is none."""
 
     def found(self, group: Group, places: Iterable[int]) -> list[Found]:
         """What `Store.recall` gives for these texts."""

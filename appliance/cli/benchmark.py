@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -96,7 +96,9 @@ def benchmark(
     from appliance.bench.retrieval import Setup, run
 
     setup = Setup(backend=backend, embedding=embedding, graph=graph_enabled)
-    done = run(load_dataset(dataset), setup, sorted(set(ks)), _trials(graph, lambda _setup: sqlite_path), _progress)
+    (done,) = run(
+        load_dataset(dataset), [setup], sorted(set(ks)), _trials(graph, lambda _setup: sqlite_path), _progress
+    )
     answer = done.as_json()
     _write(output_json, _text(answer))
     emit(answer, as_json, lambda: click.echo(Comparison(done.dataset, [done]).markdown()))
@@ -175,7 +177,7 @@ def report(
     trials = _trials(graph, lambda _setup: sqlite_path)
     asked = setups(backends, [mode == "on" for mode in graph_modes], embeddings or _installed())
     comparisons = [
-        Comparison(dataset, [run(dataset, setup, sorted(set(ks)), trials, _progress) for setup in asked])
+        Comparison(dataset, run(dataset, asked, sorted(set(ks)), trials, _progress))
         for dataset in map(load_dataset, datasets)
     ]
     markdown = "\n\n".join(["# Retrieval benchmark", *(each.markdown() for each in comparisons)])
@@ -214,8 +216,7 @@ def leaderboard(manifest: Path, output_dir: Path, sqlite_dir: Path | None, plots
 
     def trials(suite: Suite) -> "Trials":
         def database(setup: "Setup") -> Path | None:
-            graph = "graph" if setup.graph else "plain"
-            return sqlite_dir / f"{suite.id}_{setup.embedding}_{graph}.db" if sqlite_dir else None
+            return sqlite_dir / f"{suite.id}_{setup.embedding}.db" if sqlite_dir else None
 
         return _trials(suite.graph, database)
 
@@ -281,12 +282,13 @@ def _installed() -> Sequence[str]:
     from appliance.memory.embedding import embedder
 
     found = ["off"]
-    for name in _EMBEDDINGS[1:]:
+    sizes: tuple[Literal["light", "better"], ...] = ("light", "better")
+    for size in sizes:
         try:
-            embedder(name)
-            found.append(name)
+            embedder(size)
+            found.append(size)
         except NotConfiguredError as error:
-            click.echo(f"Without {name}: {error.sentence}", err=True)
+            click.echo(f"Without {size}: {error.sentence}", err=True)
     return found
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from appliance import lease
 from appliance.bench.dataset import Group
-from appliance.bench.own_file import make_anew
+from appliance.bench.own_database import dropped_after, make_anew
 from appliance.bench.retrieval import BM25, VECTORS, Found, Setup, Store, VectorsAlone, full_text_alone
 from appliance.errors import InvalidError
 from appliance.home import CONFIG_FILE
@@ -44,40 +44,55 @@ class Trials:
         elif setup.method == VECTORS:
             from appliance.memory.embedding import embedder
 
-            yield VectorsAlone(embedder(setup.embedding).embed)
+            yield VectorsAlone(embedder("better" if setup.embedding == "better" else "light").embed)
         else:
-            with self._box(setup) as box:
-                yield BoxStore(box)
+            with self._box(setup) as store:
+                yield store
 
     @contextmanager
-    def _box(self, setup: Setup) -> Iterator["Box"]:
-        from appliance.box import open_box
-        from appliance.config import load_config
-
+    def _box(self, setup: Setup) -> Iterator[Store]:
+        environ = {"STORE_BACKEND": setup.backend, **self.graph}
         with ExitStack() as at_end:
+            if setup.backend == "sqlite" and (path := self.database(setup)):
+                make_anew(path)
+                environ["SQLITE_PATH"] = str(path)
+            if setup.backend == "postgres":
+                environ["POSTGRES_DSN"] = at_end.enter_context(dropped_after(self.postgres_dsn))
             home = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="membox-benchmark-")))
             at_end.callback(lease.Lease.acquire(home, lease.COMMAND).release)
             (home / CONFIG_FILE).write_text(f'[memory]\nembedding = "{setup.embedding}"\n', "utf-8")
-            box = open_box(home, config=load_config(home, self._environ(setup)))
-            at_end.callback(box.close)
-            yield box
-
-    def _environ(self, setup: Setup) -> dict[str, str]:
-        """The settings as an environment of its own, without the person's; makes the database that is to stay."""
-        given = {"STORE_BACKEND": setup.backend, "GRAPH_ENABLED": json.dumps(setup.graph), **self.graph}
-        if setup.backend == "sqlite" and (path := self.database(setup)):
-            make_anew(path)
-            given["SQLITE_PATH"] = str(path)
-        if setup.backend == "postgres":
-            given["POSTGRES_DSN"] = self.postgres_dsn
-        return {f"MEMBOX_{name}": value for name, value in given.items()}
+            yield at_end.enter_context(BoxStore(home, environ, setup.graph))
 
 
 class BoxStore:
-    """A box as `appliance.bench.retrieval.Store`: what it answers is what its doors answer."""
+    """A box as `appliance.bench.retrieval.Store`: what it answers is what its doors answer.
 
-    def __init__(self, box: "Box") -> None:
-        self._memory = box.memory
+    `environ` has its settings, in place of the person's environment.
+    """
+
+    def __init__(self, home: Path, environ: dict[str, str], graph: bool) -> None:
+        self._home, self._environ, self._graph = home, environ, graph
+        self._box = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._box.close()
+
+    def _open(self) -> "Box":
+        from appliance.box import open_box
+        from appliance.config import load_config
+
+        given = self._environ | {"GRAPH_ENABLED": json.dumps(self._graph)}
+        return open_box(self._home, config=load_config(self._home, {f"MEMBOX_{name}": given[name] for name in given}))
+
+    def use_graph(self, enabled: bool) -> None:
+        """See `Store`."""
+        if enabled != self._graph:
+            self._graph = enabled
+            self._box.close()
+            self._box = self._open()
 
     def remember(self, group: Group, scope: str, items: list[dict[str, Any]]) -> list[str | None]:
         """See `Store`."""
@@ -85,14 +100,14 @@ class BoxStore:
 
         with _faults_told():
             request = RememberRequest.model_validate(_who(group) | {"scope": scope, "items": items})
-        answer = self._memory.remember(_principal(group), request)
+        answer = self._box.memory.remember(_principal(group), request)
         refused = {warning.split(":")[1] for warning in answer.warnings if warning.startswith("rejected:")}
         ids = iter(answer.memory_ids)
         return [None if str(place) in refused else next(ids) for place in range(len(items))]
 
     def settle(self) -> None:
         """See `Store`."""
-        getattr(self._memory, "catch_up_vectors", lambda: None)()
+        getattr(self._box.memory, "catch_up_vectors", lambda: None)()
 
     def recall(self, group: Group, query: str, count: int, max_tokens: int) -> list[Found]:
         """See `Store`."""
@@ -101,7 +116,7 @@ class BoxStore:
         budget = {"max_items": min(count, 100), "max_tokens": max_tokens}
         with _faults_told():
             request = RecallRequest.model_validate(_who(group) | {"scope": "global", "query": query, "budget": budget})
-        answer = self._memory.recall(_principal(group), request)
+        answer = self._box.memory.recall(_principal(group), request)
         return [(item.memory_id, estimate_tokens(item.text)) for item in answer.items]
 
 

@@ -62,14 +62,15 @@ def bare(_setup: Setup) -> Iterator[Store]:
 
 
 def test_bare_full_text_finds_stems_of_its_own_tenant_only() -> None:
-    done = run(DATASET, Setup(BM25), [1, 5], bare, silent)
+    (done,) = run(DATASET, [Setup(BM25)], [1, 5], bare, silent)
     assert [list(each.found) for each in done.answered] == [["tin"], ["tap"], ["tin"]]
     assert done.metrics["fractional_recall@1"] == 1.0
     assert done.slices.keys() == {"house", "water"}
 
 
 def test_a_question_without_an_answer_is_left_out() -> None:
-    assert run(DATASET, Setup(BM25), [5], bare, silent).as_json()["case_count"] == 3
+    (done,) = run(DATASET, [Setup(BM25)], [5], bare, silent)
+    assert done.as_json()["case_count"] == 3
 
 
 def test_progress_is_told_of_every_memory_and_question() -> None:
@@ -81,7 +82,7 @@ def test_progress_is_told_of_every_memory_and_question() -> None:
         told[label.rpartition(" ")[2]] = length, steps
         yield steps.append
 
-    run(DATASET, Setup(BM25), [5], bare, heard)
+    run(DATASET, [Setup(BM25)], [5], bare, heard)
     assert {name: (length, sum(steps)) for name, (length, steps) in told.items()} == {"store": (4, 4), "ask": (4, 4)}
 
 
@@ -93,8 +94,24 @@ def test_vectors_alone_order_by_cosine() -> None:
     def store(_setup: Setup) -> Iterator[Store]:
         yield VectorsAlone(embed)
 
-    done = run(DATASET, Setup(VECTORS), [1], store, silent)
+    (done,) = run(DATASET, [Setup(VECTORS)], [1], store, silent)
     assert [list(each.found) for each in done.answered] == [["tin"], ["tap"], ["tin"]]
+
+
+def test_setups_that_differ_in_the_graph_alone_share_a_store() -> None:
+    opened: list[Setup] = []
+
+    @contextmanager
+    def store(setup: Setup) -> Iterator[Store]:
+        opened.append(setup)
+        with full_text_alone() as empty:
+            yield empty
+
+    asked = [Setup(backend=backend, graph=graph) for backend in ("sqlite", "inmemory") for graph in (False, True)]
+    runs = run(DATASET, asked, [1], store, silent)
+    assert [done.setup for done in runs] == asked
+    assert opened == [asked[0], asked[2], asked[3]]  # what is in memory is gone when it is opened anew
+    assert all(done.metrics["recall@1"] == 1.0 for done in runs)
 
 
 def test_setups_are_the_two_alone_and_every_combination() -> None:

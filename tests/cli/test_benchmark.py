@@ -103,7 +103,7 @@ def test_leaderboard_runs_a_manifest_of_brainstems_form(membox: Membox, dataset:
         "dataset_path": "house.json",  # beside the manifest
         "k": 2,
         "backends": ["inmemory", "sqlite"],
-        "graph_modes": ["off"],
+        "graph_modes": ["off", "on"],
         "focus_tags": ["relation"],
         "embeddings": ["off"],
     }
@@ -113,9 +113,16 @@ def test_leaderboard_runs_a_manifest_of_brainstems_form(membox: Membox, dataset:
     membox("leaderboard", "--manifest", str(manifest), "--output-dir", str(out), "--sqlite-dir", str(kept))
     board = json.loads((out / "leaderboard.json").read_text("utf-8"))
     assert board["schema_version"] == "2026-02-25"
-    assert [run["backend"] for run in board["suites"][0]["runs"]] == ["inmemory", "sqlite"]
+    runs = board["suites"][0]["runs"]
+    assert sorted((run["backend"], run["graph_enabled"]) for run in runs) == [
+        ("inmemory", False),
+        ("inmemory", True),
+        ("sqlite", False),
+        ("sqlite", True),
+    ]
+    assert all(run["metrics"]["recall@2"] == 1.0 for run in runs)
     assert "# Suite house_v1" in (out / "leaderboard.md").read_text("utf-8")
-    assert [path.name for path in kept.glob("*.db")] == ["house_v1_off_plain.db"]
+    assert [path.name for path in kept.glob("*.db")] == ["house_v1_off.db"]
 
 
 def test_a_manifest_of_another_form_is_refused(membox: Membox, tmp_path: Path) -> None:
