@@ -31,7 +31,7 @@ _STORED_BETWEEN_PURGES = 512
 _DAY_MS = 86_400_000
 _UNJUDGED_MS, _JUDGED_MS = 7 * _DAY_MS, 180 * _DAY_MS
 _FLOAT_BYTES = array("f").itemsize
-_VERDICT = re.compile(r"rec_([0-9a-f]{16}):(mem_\w+)")
+_VERDICT = re.compile(r"rec_([0-9a-f]{16}):(\S+)")
 _t, _i = recall_traces.c, recall_trace_items.c
 
 

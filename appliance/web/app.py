@@ -46,6 +46,7 @@ ENDPOINT_MODULES = (
     "today",
     "notebook_pages",
     "search_page",
+    "verdicts",
     "devices_page",
     "activity_page",
     "editor",

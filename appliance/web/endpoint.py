@@ -125,6 +125,7 @@ class Endpoint:
     stages: str = ""  # of what work the metrics tell the stages
     errors: tuple[int, ...] = ()
     token_header: str = ""
+    token_in_form: bool = False  # the function itself checks the CSRF token, which a form without scripts carries
     refuse: Callable[[int, MemboxError], tuple[int, dict[str, Any]]] | None = None
     doors: frozenset[str] = frozenset({WEB, SERVE, SOCKET, LOCAL})
     request_media: dict[str, type[BaseModel] | None] = field(default_factory=dict)  # where it is not JSON of `body`

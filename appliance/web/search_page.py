@@ -9,8 +9,8 @@ from markupsafe import Markup
 from pydantic import BaseModel, Field
 
 from appliance.errors import NotFoundError
-from appliance.memory.models import Budget, ExplainedItem, InspectRequest, RecallRequest, Scope, TrustLevel
 from appliance.memory.lexical import stem
+from appliance.memory.models import Budget, ExplainedItem, InspectRequest, RecallRequest, Scope, TrustLevel
 from appliance.text import fold, words
 from appliance.web.endpoint import Request, View, page, render
 from appliance.web.markdown import marked_html
@@ -71,7 +71,7 @@ def search(request: Request) -> View:
         results=[_found(item, request) for item in items],
         conflicts=[[(each, starts[each]) for each in pair] for pair in pairs],
         recall=answer.trace_id,
-        version=answer.model_version,
+        ranked_by=answer.model_version,
     )
 
 

@@ -66,7 +66,7 @@ def judge(database: Database, clock: Any, traces: Traces) -> Callable[..., None]
 
 
 @pytest.mark.parametrize(
-    "source", ["benchmark", "rec_1:mem_1", "rec_0123456789abcdef", "rec_0123456789ABCDEF:mem_1", "mem_1", ""]
+    "source", ["benchmark", "rec_1:mem_1", "rec_0123456789abcdef", "rec_0123456789ABCDEF:mem_1", "rec_0123456789abcdef:", "mem_1", ""]
 )
 def test_only_a_recall_and_an_item_make_a_verdict(source: str) -> None:
     assert verdict_on(source) is None

@@ -30,7 +30,7 @@ class Row:
     name: str
     reach: str
     role: Role | None = None
-    body: dict[str, Any] = field(default_factory=dict)
+    body: Any = field(default_factory=dict)  # bytes: a form
     query: str = ""
     kind: str = ""
 
@@ -47,11 +47,12 @@ class Row:
         query = f"tenant_id={tenant}&agent_id={agent}" if self.reach == NAMED else self.query
         return f"{path}?{query}" if query else path
 
-    def payload(self, tenant: str, agent: str) -> dict[str, Any]:
+    def payload(self, tenant: str, agent: str) -> Any:
         return {**self.body, "tenant_id": tenant, "agent_id": agent} if self.names_tenant else self.body
 
 
 FILE = "GLOBAL_MEMORY.md"
+VERDICT = b"recall=rec_0123456789abcdef&item=mem_1&version=v&helpful=1"
 TABLE = [
     Row("POST /v0/memory/remember", NAMED, WRITER, {"items": [{"type": "fact", "text": "a table has rows"}]}),
     Row("POST /v0/memory/recall", NAMED, READER, {"query": "table"}),
@@ -127,6 +128,7 @@ TABLE = [
     Row("GET /memory", PERSON, ADMIN),
     Row("GET /memory/edit", PERSON, ADMIN, query=f"path={FILE}"),
     Row("GET /search", PERSON, ADMIN),
+    Row("POST /search/verdict", BOX, ADMIN, VERDICT),
     Row("GET /history", PERSON, ADMIN),
     Row("GET /history/change", PERSON, ADMIN, query=f"path={FILE}&number=1"),
     Row("GET /history/version", PERSON, ADMIN, query=f"path={FILE}&number=1"),
@@ -235,7 +237,7 @@ def test_who_may_do_what(row: Row, caller: str, caller_of: Callable[..., Any]) -
         assert reply.status in statuses(endpoint), "not in the OpenAPI document"
         refusal = expected(row, caller, tenant, agent, door)
         if refusal is None:
-            got_through = reply.status < 300 or reply.status in (400, 404, 409) or row.reach == OPEN
+            got_through = reply.status < 300 or reply.status in (303, 400, 404, 409) or row.reach == OPEN
             assert got_through, (tenant, agent, reply)
             assert word_of_refusal(reply) not in ("tenant_mismatch", "agent_mismatch", "insufficient_role")
         else:
@@ -262,7 +264,7 @@ def test_who_may_do_what_through_tailscale_serve(row: Row, visitor: str, ask_at:
     elif refusal := expected(row, as_caller, "home", "owner", SERVE):
         assert (reply.status, word_of(reply)) == refusal
     else:
-        assert reply.status < 300 or reply.status in (400, 404, 409) or row.reach == OPEN, reply
+        assert reply.status < 300 or reply.status in (303, 400, 404, 409) or row.reach == OPEN, reply
 
 
 def word_of_refusal(reply: Any) -> str:
