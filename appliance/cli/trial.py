@@ -12,7 +12,7 @@ from appliance import lease
 from appliance.bench.dataset import Group
 from appliance.bench.own_database import dropped_after, make_anew
 from appliance.bench.retrieval import BM25, VECTORS, Found, Setup, Store, VectorsAlone, full_text_alone
-from appliance.errors import InvalidError
+from appliance.errors import InvalidError, UnavailableError
 from appliance.home import CONFIG_FILE
 from appliance.principal import Principal, Role
 from appliance.text import estimate_tokens
@@ -107,7 +107,8 @@ class BoxStore:
 
     def settle(self) -> None:
         """See `Store`."""
-        getattr(self._box.memory, "catch_up_vectors", lambda: None)()
+        if not self._box.memory.vectors.catch_up():
+            raise UnavailableError("no_vectors", "Not every memory got its vector; `membox doctor` says what is amiss.")
 
     def recall(self, group: Group, query: str, count: int, max_tokens: int) -> list[Found]:
         """See `Store`."""
