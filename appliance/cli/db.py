@@ -1,4 +1,4 @@
-"""`membox db status | upgrade`: the database's schema."""
+"""`membox db status | upgrade | move`: the database's schema, and where it is."""
 
 from dataclasses import asdict
 
@@ -6,12 +6,13 @@ import click
 
 from appliance.cli.connect import Caller, open_in_process, pass_caller
 from appliance.cli.init import write_settings
-from appliance.cli.output import emit, examples, fields, json_option
+from appliance.cli.output import counted, emit, examples, fields, json_option
+from appliance.lease import COMMAND, Lease
 
 
-@click.group(epilog=examples("membox db status", "membox db upgrade"))
+@click.group(epilog=examples("membox db status", "membox db upgrade", "membox db move --to postgresql://me@db/membox"))
 def db() -> None:
-    """Show and upgrade the database's schema."""
+    """Show and upgrade the database's schema, and move it to PostgreSQL."""
 
 
 @db.command(epilog=examples("membox db status", "membox db status --json"))
@@ -50,3 +51,31 @@ def upgrade(caller: Caller, as_json: bool) -> None:
     answer = asdict(schema) | {"before": before}
     was = f", was {before}" if before and before != schema.version else ""
     emit(answer, as_json, lambda: click.echo(f"{schema.path} has schema {schema.version}{was}."))
+
+
+@db.command(
+    epilog=examples(
+        "membox db move --to postgresql://membox@db.example.com/membox",
+        "membox secrets set postgres-password && membox db move --to postgresql://membox@db.example.com/membox",
+    )
+)
+@click.option(
+    "--to", "dsn", required=True, metavar="DSN", help="The server's database: postgresql://USER@HOST/DATABASE."
+)
+@json_option
+@pass_caller
+def move(caller: Caller, dsn: str, as_json: bool) -> None:
+    """Move everything into an empty PostgreSQL database, and use that from now on.
+
+    Stop the daemon first. It is all done in one transaction, and every row is read back and compared before it counts.
+    The SQLite file stays as it is: keep it until you trust the new place. A password is never part of DSN: it is the
+    secret postgres-password, or where PostgreSQL's own programs look for it.
+    """
+    from appliance.box import move_to_postgres
+
+    caller.require_home()
+    with Lease.acquire(caller.home, COMMAND):
+        moved = move_to_postgres(caller.home, dsn)
+    rows = sum(moved.rows.values())
+    told = f"{counted(rows, 'row')} moved and compared. Start the daemon again: it uses the server now."
+    emit({"rows": rows, "tables": moved.rows}, as_json, lambda: click.echo(told))

@@ -60,7 +60,7 @@ _PLACES = {
     "cloud-init": Place(
         "appliance.cli.provision:cloud_init", "Write the file that makes a new cloud server a box.", _CARE
     ),
-    "db": Place("appliance.cli.db:db", "Show and upgrade the database's schema.", _CARE),
+    "db": Place("appliance.cli.db:db", "Show and upgrade the database's schema, and move it to PostgreSQL.", _CARE),
     "release": Place("appliance.cli.release:release", "List the releases on this box, and switch between them.", _CARE),
     "benchmark": Place(
         "appliance.cli.benchmark:benchmark", "Measure how well a box finds the answers of a data set.", _MEASURE

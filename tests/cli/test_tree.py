@@ -46,7 +46,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *(f"key {name}" for name in ("create", "list", "revoke")),
         *(f"config {name}" for name in ("show", "set")),
         *(f"backup {name}" for name in ("now", "list", "restore", "verify", "snapshot", "drill", "recovery-key")),
-        *(f"db {name}" for name in ("upgrade", "status")),
+        *(f"db {name}" for name in ("upgrade", "status", "move")),
         *(f"models {name}" for name in ("show", "history", "register", "promote", "rollback", "signal")),
         *(f"release {name}" for name in ("list", "switch", "recover")),
         "import brainstem",
