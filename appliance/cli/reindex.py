@@ -37,13 +37,13 @@ def _finish(box: BoxClient, state: dict[str, Any]) -> dict[str, Any]:
     """Go on until every item has its vector."""
     length, hidden = state["vectors_behind"], not sys.stderr.isatty()
     with click.progressbar(length=length, label="Vectors", file=sys.stderr, hidden=hidden) as bar:
-        while left := state["vectors_behind"]:
-            if state["fault"]:
-                raise PreconditionError("no_embedding_model", f"The words are indexed anew. {state['fault']}")
+        while (left := state["vectors_behind"]) and not state["fault"]:
             state = box.post("/v1/reindex", {"begin": False})
             bar.update(max(left - state["vectors_behind"], 0))
             if state["vectors_behind"] == left:
                 time.sleep(_PAUSE_SECONDS)
+    if state["fault"]:
+        raise PreconditionError("no_embedding_model", f"The words are indexed anew, but: {state['fault']}")
     return state
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, override
 
 from sqlalchemy import ColumnElement, Connection, Row
 
-from appliance.errors import MemboxError, NotConfiguredError
+from appliance.errors import MemboxError
 from appliance.memory.candidates import CandidateSource, Query
 from appliance.memory.embedding import Embedder, embedder
 from appliance.memory.embedding.choice import unusable
@@ -48,19 +48,27 @@ class Vectors(CandidateSource):
 
     def __init__(self, database: Database, size: Size) -> None:
         self._database, self._size = database, size
-        self._catching_up = Lock()
+        self._making, self._catching_up = Lock(), Lock()
         self._model: tuple[Embedder, VectorIndex] | None = None
         self._fault, self._rests_until = "", 0.0
-        if size != "off":
-            try:
-                self._use(embedder(size))
-            except NotConfiguredError as fault:
-                self._fault = fault.sentence
 
-    def _use(self, model: Embedder) -> None:
+    def _ready(self) -> tuple[Embedder, VectorIndex] | None:
+        """The model and the index of its vectors; None when there is none, or it has failed a moment ago."""
+        if self._size == "off" or time.monotonic() < self._rests_until:
+            return None
+        with self._making:
+            if self._model is None:
+                try:
+                    self._make(self._size)
+                except MemboxError as fault:  # not installed; or writes are held, and its index cannot be made
+                    self._fault, self._rests_until = fault.sentence, time.monotonic() + _AGAIN_SECONDS
+        return self._model
+
+    def _make(self, size: Literal["light", "better"]) -> None:
+        model = embedder(size)
         self._model = model, self._database.vector_index(model.name, model.dims)
         self.floor = model.floor
-        # Found and then compared with what words found, one question is asked twice.
+        # Found, and then compared with what words found: one question is asked twice.
         self._embed_one = lru_cache(_QUESTIONS_KEPT)(lambda text: model.embed([text])[0])
 
     @property
@@ -70,7 +78,7 @@ class Vectors(CandidateSource):
 
     def vector_of(self, text: str) -> "Matrix | None":
         """The vector of one text; None when there is no model, none that works, or it knows nothing of the text."""
-        if self._model is None or time.monotonic() < self._rests_until:
+        if self._ready() is None:
             return None
         try:
             vector = self._embed_one(text)
@@ -96,7 +104,8 @@ class Vectors(CandidateSource):
         return self._model[1].similarities(conn, vector, item_ids)
 
     def behind(self) -> int:
-        """How many items have no vector yet."""
+        """How many items have no vector yet; none when there is no model."""
+        self._ready()
         if self._model is None:
             return 0
         with self._database.read() as conn:
@@ -107,13 +116,12 @@ class Vectors(CandidateSource):
 
         Where another thread is at it, it is left to that one. What fails in the model becomes the `fault`.
         """
-        if self._model is None or time.monotonic() < self._rests_until:
-            return self._model is None
-        if not self._catching_up.acquire(blocking=False):
-            return False
+        ready = self._ready()
+        if ready is None or not self._catching_up.acquire(blocking=False):
+            return self._size == "off"
         try:
             deadline = time.monotonic() + within
-            while self._embed_some(*self._model):
+            while self._embed_some(*ready):
                 if self._fault or time.monotonic() >= deadline:
                     return False
         finally:
@@ -129,8 +137,8 @@ class Vectors(CandidateSource):
     def start_over(self) -> None:
         """Have the vector of every item made anew, by and by; until then the old ones are found."""
         self._rests_until = 0.0
-        if self._model is not None:
-            self._database.write(self._model[1].start_over)
+        if ready := self._ready():
+            self._database.write(ready[1].start_over)
 
     def _embed_some(self, model: Embedder, index: VectorIndex) -> bool:
         """Give the next items their vectors; False when there are none."""

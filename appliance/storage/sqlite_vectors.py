@@ -224,6 +224,8 @@ class SqliteVectors(VectorIndex):
         """Bring a copy up to the snapshot of `conn`."""
         if copy.last_removed is not None:
             log = _removed.rows(conn, {"since": copy.last_removed})
+            if copy.last_removed and not log:
+                return  # this snapshot is older than the copy: what it could add may have gone since
             if len(log) > _REMEMBERED or (log and log[0][0] > max(copy.last_removed, 1)):  # not all is there any more
                 copy.blocks, copy.last_added, copy.last_removed = (), 0, None
             elif log:

@@ -17,11 +17,12 @@ def check(box: "Box", deep: bool) -> Iterator[Finding]:
     if box.config.memory.embedding == "off":
         return
     vectors = box.memory.vectors
+    behind = vectors.behind()
     if deep:
         vectors.vector_of("membox")
     if vectors.fault:
         yield warn("vectors", "Items are found by their words alone, and not by their meaning.", vectors.fault)
-    elif vectors.behind():
+    elif behind:
         yield ok("vectors", "Some items are found by their words alone until their vectors are made; it is under way.")
     else:
         yield ok("vectors", "Every item can be found by its meaning.")

