@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Membox
+from tests.postgres import PostgresServer
 
 HOUSE = {
     "tenant_id": "house",
@@ -95,6 +96,23 @@ def test_report_compares_setups_in_one_command(membox: Membox, dataset: str, tmp
         ("membox", False),
         ("membox", True),
     ]
+
+
+def test_postgresql_is_measured_in_a_database_that_is_gone_after(
+    membox: Membox, dataset: str, postgres_server: PostgresServer
+) -> None:
+    def databases() -> set[str]:
+        found = postgres_server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'membox_benchmark_%'")
+        return {name for (name,) in found}
+
+    words = ["benchmark", "--dataset", dataset, "--embedding", "off", "--backend", "postgres", "--k", "2", "--json"]
+    refused = membox(*words, code=2)
+    assert "MEMBOX_POSTGRES_DSN" in refused.stderr
+    before = databases()
+    told = json.loads(membox(*words, environ={"MEMBOX_POSTGRES_DSN": postgres_server.dsn("postgres")}).stdout)
+    assert told["backend"] == "postgres"
+    assert told["metrics"]["fractional_recall@2"] == 1.0
+    assert databases() <= before
 
 
 def test_leaderboard_runs_a_manifest_of_brainstems_form(membox: Membox, dataset: str, tmp_path: Path) -> None:
