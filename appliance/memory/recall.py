@@ -1,7 +1,6 @@
 """Answering a query: candidates → rank → pack, then what contradicts what (contract memory-api, Recall)."""
 
 import re
-import secrets
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_
@@ -14,6 +13,7 @@ from appliance.memory.pack import pack
 from appliance.memory.rank import Ranked, rank
 from appliance.memory.registry_models import ModelKind
 from appliance.memory.routing import route
+from appliance.memory.traces import Traces, new_trace_id
 from appliance.memory.visibility import visible_to
 from appliance.metrics import Laps
 from appliance.settings import Graph
@@ -31,6 +31,7 @@ def recall(
     request: RecallRequest,
     now: int,
     graph: Graph,
+    traces: Traces,
     lap: Laps,
 ) -> RecallAnswer:
     """The items that best answer `request`, for a caller whose tenant and agent were checked."""
@@ -42,6 +43,10 @@ def recall(
     lap("store")
     ranked = rank(query, found, now, routed.weights)
     lap("rank")
+    trace_id = new_trace_id()
+    traces.note(
+        request.tenant_id, trace_id, request.budget.max_items, [(each.row.id, each.features) for each in ranked]
+    )
     if graph.enabled:
         ranked = expand(conn, database, ranked, visible, graph)
         lap("graph")
@@ -51,7 +56,7 @@ def recall(
         items=[_explained(item) for item in chosen] if request.explain else [_plain(item) for item in chosen],
         composed_tokens_estimate=tokens,
         conflicts=conflicts([(item.row.memory_id, item.row.text) for item in chosen]),
-        trace_id=f"rec_{secrets.token_hex(8)}",
+        trace_id=trace_id,
         model_version=routed.version,
         model_route=routed.route,
     )

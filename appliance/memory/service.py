@@ -84,7 +84,7 @@ class Memory:
         lap = self._metrics.laps("recall")
         self.vectors.prepare()
         with self._database.read() as conn:
-            answer = recall(conn, self._database, self._sources, request, self._now(), self._graph, lap)
+            answer = recall(conn, self._database, self._sources, request, self._now(), self._graph, self.traces, lap)
         lap.finish()
         return answer
 

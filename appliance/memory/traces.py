@@ -63,10 +63,17 @@ class Traces:
         self._lock = Lock()
         self._stored = 0
 
-    def note(self, tenant_id: str, trace_id: str, candidates: Iterable[tuple[int, Sequence[float]]]) -> None:
-        """Keep a recall in mind: its candidates' row ids and features (in the order of `NAMES`), best first."""
+    def note(
+        self, tenant_id: str, trace_id: str, asked_for: int, ranked: Sequence[tuple[int, Sequence[float]]]
+    ) -> None:
+        """Keep a recall in mind, of `asked_for` items at most, where it leaves something to compare.
+
+        `ranked` are the row ids of its candidates and their features (in the order of `NAMES`), best first.
+        """
+        if len(ranked) < 2:
+            return
         item_ids, features = array("q"), array("f")
-        for item_id, measured in candidates:
+        for item_id, measured in ranked[: min(max(CANDIDATES, asked_for), 2 * CANDIDATES)]:
             item_ids.append(item_id)
             features.extend(measured)
         trace = _Trace(tenant_id, to_ms(self._clock()), item_ids, features.tobytes())
@@ -105,7 +112,6 @@ class Traces:
         if waiting is not None and waiting.tenant_id == tenant_id:
             _store(conn, {number: waiting})
         conn.execute(update(recall_traces).where(_t.id == number, _t.tenant_id == tenant_id).values(judged_at=at))
-
 
     def purge(self) -> None:
         """Drop what can teach nothing any more."""

@@ -1,5 +1,6 @@
 """Traces of recalls: numbers without words, bounded, left by what is forgotten, and kept when somebody judged them."""
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +10,14 @@ from sqlalchemy import func, select
 from appliance.memory import Memory, Registry
 from appliance.memory import traces as module
 from appliance.memory.features import NAMES
-from appliance.memory.registry_models import ModelKind, SignalRequest
+from appliance.memory.registry_models import ModelKind, RegisterRequest, SignalRequest
 from appliance.memory.traces import Traces, new_trace_id, verdict_on
 from appliance.principal import Principal, Role
 from appliance.storage import Database
 from appliance.storage.schema import memory_items, recall_trace_items, recall_traces
 
 MEASURED = [0.5] * len(NAMES)
+NOWHERE = (0, MEASURED)  # no item has that row
 
 
 @pytest.fixture
@@ -66,7 +68,16 @@ def judge(database: Database, clock: Any, traces: Traces) -> Callable[..., None]
 
 
 @pytest.mark.parametrize(
-    "source", ["benchmark", "rec_1:mem_1", "rec_0123456789abcdef", "rec_0123456789ABCDEF:mem_1", "rec_0123456789abcdef:", "mem_1", ""]
+    "source",
+    [
+        "benchmark",
+        "rec_1:mem_1",
+        "rec_0123456789abcdef",
+        "rec_0123456789ABCDEF:mem_1",
+        "rec_0123456789abcdef:",
+        "mem_1",
+        "",
+    ],
 )
 def test_only_a_recall_and_an_item_make_a_verdict(source: str) -> None:
     assert verdict_on(source) is None
@@ -83,7 +94,7 @@ def test_a_trace_is_stored_later_once_and_without_words(
     ada: Any, traces: Traces, count: Callable[[], Any], row_id: Callable[[str], int], database: Database
 ) -> None:
     ids = [row_id(ada.keep(text)) for text in ("the gate code is 4711", "the gate was painted")]
-    traces.note("home", new_trace_id(), [(each, MEASURED) for each in ids])
+    traces.note("home", new_trace_id(), 12, [(each, MEASURED) for each in ids])
     assert count() == (0, 0)
     traces.store()
     traces.store()
@@ -101,9 +112,9 @@ def test_a_forgotten_item_leaves_stored_traces_and_those_that_wait(
 ) -> None:
     kept, forgotten = ada.keep("the gate code is 4711"), ada.keep("the gate was painted")
     candidates = [(row_id(each), MEASURED) for each in (kept, forgotten)]
-    traces.note("home", new_trace_id(), candidates)
+    traces.note("home", new_trace_id(), 12, candidates)
     traces.store()
-    traces.note("home", new_trace_id(), candidates)
+    traces.note("home", new_trace_id(), 12, candidates)
     ada.forget(forgotten)
     assert count() == (1, 1)
     traces.store()
@@ -114,12 +125,12 @@ def test_an_item_that_got_a_forgotten_ones_row_is_not_taken_for_it(
     ada: Any, traces: Traces, count: Callable[[], Any], row_id: Callable[[str], int], clock: Any
 ) -> None:
     forgotten = ada.keep("the gate was painted")
-    traces.note("home", new_trace_id(), [(row_id(forgotten), MEASURED)])
+    traces.note("home", new_trace_id(), 12, [(row_id(forgotten), MEASURED), NOWHERE])
     gone = row_id(forgotten)
     ada.forget(forgotten)
     clock.move(seconds=1)
     later = row_id(ada.keep("the fence was painted"))
-    traces.note("home", new_trace_id(), [(gone, MEASURED)])
+    traces.note("home", new_trace_id(), 12, [(gone, MEASURED), NOWHERE])
     traces.store()
     assert count() == (2, 1 if later == gone else 0)
 
@@ -129,7 +140,7 @@ def test_a_verdict_stores_its_trace_at_once(
 ) -> None:
     memory_id = ada.keep("the gate code is 4711")
     trace_id = new_trace_id()
-    traces.note("home", trace_id, [(row_id(memory_id), MEASURED)])
+    traces.note("home", trace_id, 12, [(row_id(memory_id), MEASURED), NOWHERE])
     judge(trace_id, memory_id)
     assert count() == (1, 1)
     traces.store()
@@ -149,7 +160,7 @@ def test_unjudged_traces_go_after_a_week_and_judged_ones_when_they_can_teach_no_
     memory_id = ada.keep("the gate code is 4711")
     judged, others = new_trace_id(), new_trace_id()
     for trace_id in (judged, others):
-        traces.note("home", trace_id, [(row_id(memory_id), MEASURED)])
+        traces.note("home", trace_id, 12, [(row_id(memory_id), MEASURED), NOWHERE])
     traces.store()
     judge(judged, memory_id)
     judge(others, memory_id, tenant="away")
@@ -171,7 +182,7 @@ def test_of_a_tenant_only_so_many_traces_are_kept_the_newest(
     for tenant in ("home", "away"):
         for _ in range(5):
             clock.move(seconds=1)
-            traces.note(tenant, new_trace_id(), [])
+            traces.note(tenant, new_trace_id(), 12, [NOWHERE, NOWHERE])
     traces.store()
     memory.purge()
     assert count() == (6, 0)
@@ -186,6 +197,54 @@ def test_a_box_that_is_never_purged_stays_bounded(
     monkeypatch.setattr(module, "_WAITING", 20)
     for _ in range(30):
         for _ in range(10):
-            traces.note("home", new_trace_id(), [])
+            traces.note("home", new_trace_id(), 12, [NOWHERE, NOWHERE])
         traces.store()
     assert count()[0] <= 10 + 16
+
+
+def test_a_recall_leaves_a_trace_that_can_be_judged(
+    ada: Any, traces: Traces, count: Callable[[], Any], judge: Callable[..., None], database: Database
+) -> None:
+    for text in ("the gate code is 4711", "the gate was painted", "the gate"):
+        ada.keep(text)
+    answer = ada.ask("gate code")
+    judge(answer.trace_id, answer.items[0].memory_id)
+    assert count() == (1, len(answer.items))
+    with database.read() as conn:
+        first = select(recall_trace_items.c.features).where(recall_trace_items.c.position == 0)
+        features = array("f", conn.execute(first).scalar_one())
+    assert features[NAMES.index("lexical")] == 1.0
+
+
+def test_a_recall_with_nothing_to_compare_leaves_no_trace(ada: Any, traces: Traces, count: Callable[[], Any]) -> None:
+    ada.keep("the gate code is 4711")
+    ada.ask("gate")
+    ada.ask("harbour")
+    traces.store()
+    assert count() == (0, 0)
+
+
+def test_a_recall_that_was_asked_for_more_keeps_more_candidates(
+    ada: Any, traces: Traces, count: Callable[[], Any]
+) -> None:
+    ada.remember(*(f"gate number {number}" for number in range(40)))
+    ada.ask("gate")
+    ada.ask("gate", budget={"max_items": 30})
+    ada.ask("gate", budget={"max_items": 100})
+    traces.store()
+    assert count() == (3, 16 + 30 + 32)
+
+
+def test_the_version_a_recall_is_routed_to_ranks_it(ada: Any, memory: Memory, database: Database, clock: Any) -> None:
+    plain, policy = (
+        ada.keep("the gate code"),
+        ada.keep({"type": "policy", "text": "the gate code must be secret words"}),
+    )
+    assert [item.memory_id for item in ada.ask("gate code").items] == [plain, policy]
+    weights = dict.fromkeys(NAMES, 0.0) | {"salience": 1.0}
+    request = RegisterRequest(tenant_id="home", agent_id="ada", version="by salience", tenant_allowlist=["home"])
+    registry, admin = Registry(database, clock), Principal("home", "ada", Role.ADMIN)
+    database.write(lambda conn: registry.register_in(conn, admin, ModelKind.RERANKER, request, weights))
+    answer = ada.ask("gate code")
+    assert (answer.model_version, answer.model_route) == ("by salience", "canary_allowlist")
+    assert [item.memory_id for item in answer.items] == [policy, plain]

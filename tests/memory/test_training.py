@@ -60,7 +60,7 @@ class School:
             ids = {row.memory_id: row.id for row in conn.execute(_IDS)}
         measured = [(ids[each], [row.get(name, 0.0) for name in NAMES]) for each, row in candidates.items()]
         trace_id = new_trace_id()
-        self.memory.traces.note("home", trace_id, measured)
+        self.memory.traces.note("home", trace_id, 12, measured)
         return trace_id
 
     def signal(self, source: str, value: float) -> None:
