@@ -64,7 +64,8 @@ def test_a_home_that_there_is_not_is_told_in_a_sentence(tmp_path: Path) -> None:
 @pytest.fixture
 def claude(tmp_path: Path) -> Callable[..., str]:
     """Claude Code, with a home of its own."""
-    program = shutil.which("claude") or shutil.which("claude", path=Path.home() / ".cache/membox/claude/bin")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    program = shutil.which("claude") or shutil.which("claude", path=cache / "membox/claude/bin")  # as in .ci/tools
     if program is None:
         pytest.skip("no Claude Code: npm install --global @anthropic-ai/claude-code")
     environ = {**SYSTEM, "HOME": str(tmp_path), "DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1"}

@@ -1,4 +1,4 @@
-"""What the box has Tailscale serve: the script that the role membox_tailscale writes, before a stand-in for both CLIs."""
+"""What the box has Tailscale serve: the script that membox_tailscale writes, before a stand-in for both commands."""
 
 import json
 import os
