@@ -1,7 +1,7 @@
 """The composition root: one box from one home, its parts introduced to each other here and nowhere else."""
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,15 +9,20 @@ from appliance import hold
 from appliance.access import Access
 from appliance.backup import Backup
 from appliance.clock import Clock, system_clock
-from appliance.config import Config, load_config
+from appliance.config import Config, load_config, validated
+from appliance.config_file import set_value
+from appliance.errors import ConflictError, NotFoundError
 from appliance.home import DATABASE_FILE, NOTEBOOK_DIRECTORY
 from appliance.jobs import Jobs
 from appliance.memory import Memory, NotebookSections, Registry, Work
 from appliance.metrics import Metrics
 from appliance.notebook import Notebook, write_notebook
 from appliance.secrets import Secrets
-from appliance.storage import Database, open_database
-from appliance.storage.opening import known_versions, schema_version
+from appliance.storage import Database, open_database, open_postgres
+from appliance.storage.moving import Moved, move
+from appliance.storage.opening import known_versions, postgres_schema, schema_version
+
+POSTGRES = "postgres"
 
 
 @dataclass(frozen=True)
@@ -54,20 +59,22 @@ class Box:
         self._at_end.close()
 
 
-def open_box(home: Path, clock: Clock = system_clock, config: Config | None = None) -> Box:
+def open_box(home: Path, clock: Clock = system_clock, config: Config | None = None, keeps: bool = True) -> Box:
     """Open the box of `home`, bringing its database to the newest schema and its notebook in step.
 
-    `config` are other settings than those that `home` and the environment give.
+    `config` are other settings than those that `home` and the environment give. On a database that several processes
+    share, one of them keeps the notebook and the beat; without `keeps` this one leaves that to others.
 
     Raises:
         NotConfiguredError: a setting is wrong, or the database is another program's.
         StorageError: the database is damaged, or from a newer membox.
         StorageFullError: no room on the disk.
-        UnavailableError: writes are held, and the database cannot be opened without one.
+        UnavailableError: the database's server cannot be reached; or writes are held, and it cannot be opened without
+            one.
     """
     config = config or load_config(home)
     with ExitStack() as at_end:
-        database = open_database(_database_path(config, at_end), lambda: hold.admit_write(home))
+        database = _open_database(home, config, at_end, keeps)
         at_end.callback(database.close)
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
         metrics = Metrics(clock)
@@ -120,11 +127,52 @@ def schema_of(home: Path) -> Schema:
     """Look at the schema of `home`'s database without opening the box; changes nothing.
 
     Raises:
+        UnavailableError: the database's server cannot be reached.
         NotConfiguredError: a setting is wrong, or the database is another program's.
         StorageError: it is no readable database.
     """
-    path = load_config(home).database_path
+    config = load_config(home)
+    if config.store.backend == POSTGRES:
+        place, version = postgres_schema(config.postgres_dsn, _postgres_password(home))
+        return Schema(place, version, known_versions()[-1])
+    path = config.database_path
     return Schema(str(path), schema_version(path), known_versions()[-1])
+
+
+def move_to_postgres(home: Path, dsn: str) -> Moved:
+    """Move everything that the box of `home` keeps in its database to the empty one on a server, and use that from now.
+
+    The caller holds the home's lease. The file stays as it was at that moment.
+
+    Raises:
+        ConflictError: the box's database is on a server already, or that one there is not empty.
+        NotConfiguredError: `dsn` is no address, holds a password, or the server refuses us.
+        UnavailableError, StorageError: the server cannot be reached, or what it gives back is not what was put there.
+    """
+    with ExitStack() as at_end:
+        box = at_end.enter_context(closing(open_box(home)))
+        if box.database.backend == POSTGRES:
+            raise ConflictError("moved_already", f"The database of {home} is on a server already.")
+        validated({"store": {"postgres_dsn": dsn}}, "--to")
+        target = at_end.enter_context(closing(open_postgres(dsn, _postgres_password(home), keeps=False)))
+        moved = move(box.database, target, "The database named with --to")
+        set_value(home, "store.postgres_dsn", dsn)
+        set_value(home, "store.backend", POSTGRES)
+    return moved
+
+
+def _open_database(home: Path, config: Config, at_end: ExitStack, keeps: bool) -> Database:
+    if config.store.backend == POSTGRES:
+        return open_postgres(config.postgres_dsn, _postgres_password(home), lambda: hold.admit_write(home), keeps)
+    return open_database(_database_path(config, at_end), lambda: hold.admit_write(home))
+
+
+def _postgres_password(home: Path) -> str:
+    """The server's password, where it is a secret of the box; else libpq looks for one where it always does."""
+    try:
+        return Secrets(home).get("postgres-password")
+    except NotFoundError:
+        return ""
 
 
 def _database_path(config: Config, at_end: ExitStack) -> Path:

@@ -67,7 +67,7 @@ def database(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Pat
         shutil.copy(empty_database, path)
         opened = open_database(path)
     else:
-        opened = open_postgres(request.getfixturevalue("cleaned_dsn"), keeps=False)
+        opened = open_postgres(request.getfixturevalue("cleaned_dsn"))
     yield opened
     opened.close()
 

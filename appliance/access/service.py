@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping
 from threading import Lock
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, true, update
 
 from appliance.access import sign_in
 from appliance.access.keys import KeyInfo, NewKey, StoredKey, hash_of, key_id_of, make_key
@@ -20,8 +20,9 @@ from appliance.storage.schema import access_keys, audit_log
 class Access:
     """Keys, tickets and sessions of one box.
 
-    Keys are held in memory as hashes, because every request needs one and only this object changes them (one
-    daemon holds a home's lease): a key made or revoked counts from the next request.
+    A key made or revoked counts from the next request. Keys are held in memory as hashes, because every request needs
+    one and only this object changes them (one daemon holds a home's lease); where others share the database, each
+    request looks there.
 
     Args:
         mode: ``api_key``, or ``disabled``: every caller is then admin of whatever it names.
@@ -49,7 +50,7 @@ class Access:
         self._owner_key_hash = ""
         self._last_used: dict[str, int] = {}
         self._changing = Lock()
-        self._stored = self._load()
+        self._stored = {} if database.is_shared else self._load(true())
 
     # -- keys ---------------------------------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class Access:
     def principal_of_key(self, key: str) -> Principal | None:
         """Whom a key lets in; None when it is not, or no longer, a key of this box."""
         key_hash = hash_of(key)
-        stored = self._stored.get(key_id_of(key) or "")
+        stored = self._key_of(key_id_of(key) or "")
         if stored is not None and stored.matches(key_hash):
             self._last_used[stored.principal.key_id] = self._now()
             return stored.principal
@@ -175,9 +176,14 @@ class Access:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _load(self) -> dict[str, StoredKey]:
+    def _key_of(self, key_id: str) -> StoredKey | None:
+        if not self._database.is_shared:
+            return self._stored.get(key_id)
+        return self._load(access_keys.c.key_id == key_id).get(key_id) if key_id.isalnum() else None
+
+    def _load(self, which: ColumnElement[bool]) -> dict[str, StoredKey]:
         with self._database.read() as conn:
-            rows = conn.execute(select(access_keys).where(access_keys.c.revoked_at.is_(None))).all()
+            rows = conn.execute(select(access_keys).where(access_keys.c.revoked_at.is_(None), which)).all()
         return {
             row.key_id: StoredKey(
                 row.secret_hash, Principal(row.tenant_id, row.agent_id, Role.named(row.role), key_id=row.key_id)

@@ -154,12 +154,14 @@ def _serve(
 
 def _is_well(box: "Box", schedule: "Schedule", listeners: Listeners) -> bool:
     """Whether the daemon can do its work; an empty write shows that the writer is not stuck. May block: then not."""
+    from appliance.storage.database import UNREACHABLE
+
     if not (schedule.is_alive() and listeners.is_alive() and box.database.is_alive()):
         return False
     try:
         box.database.write(lambda _conn: None)
     except UnavailableError as refused:
-        if refused.word != HELD:  # that, the writer itself has said
+        if refused.word not in (HELD, UNREACHABLE):  # that, the writer itself has said, and a new start mends neither
             raise
     return True
 

@@ -68,7 +68,8 @@ class Due:
 class Schedule:
     """The jobs and the upkeep of a box, on threads of their own. Nothing a job raises ends it.
 
-    While writes are held (`appliance.hold`) nothing is begun; jobs stay due.
+    While writes are held (`appliance.hold`) nothing is begun; jobs stay due. While another process keeps the beat of a
+    database that several share, nothing is begun either; what that has run is not due when this one takes over.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Schedule:
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
         self._last_beat = time.monotonic()
         self._is_closed = False
+        self._term = 0
 
     def start(self) -> None:
         """Close what a kill left open, as soon as writes are let in, then begin."""
@@ -114,6 +116,8 @@ class Schedule:
         """Put every job that is due now into the pool, once and never beside itself."""
         if self._is_held():
             return
+        if self._dues and self._term != self._database.term():
+            self.prepare()
         now = self._clock()
         for due in self._dues:
             if self._is_running(due.job.name):
@@ -131,10 +135,9 @@ class Schedule:
 
     def prepare(self) -> None:
         """Read from the record when each job was last run."""
-        now = self._clock()
-        for job in self._jobs:
-            last = self._runs.last(job.name)
-            self._dues.append(Due(job, now, from_ms(last.started_at) if last else None))
+        now, self._term = self._clock(), self._database.term()
+        lasts = [(job, self._runs.last(job.name)) for job in self._jobs]
+        self._dues = [Due(job, now, from_ms(last.started_at) if last else None) for job, last in lasts]
 
     def _run(self) -> None:
         keeper = threading.Thread(target=self._keep_time, name="time-sync", daemon=True)
@@ -160,9 +163,11 @@ class Schedule:
             self._runs.close_interrupted()
             self._is_closed = True
 
-    def _is_held(self) -> bool:
+    def _is_held(self, everywhere: bool = False) -> bool:
         try:
             self._database.require_open()
+            if not everywhere:
+                self._database.term()
         except UnavailableError:
             return True
         return False
@@ -191,7 +196,7 @@ class Schedule:
                     self._faults[upkeep.name] = repr(fault)
                     _log.exception("upkeep %s fails until this is mended", upkeep.name)
 
-        if not self._is_held() and not self._is_running(upkeep.name):
+        if not self._is_held(upkeep.everywhere) and not self._is_running(upkeep.name):
             self._submit(upkeep.name, work)
 
     def _recorded(self, job: Job) -> Callable[[], None]:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
-from appliance.durable import sync
+from appliance.durable import sync, write_atomically
 from appliance.errors import StorageError, StorageFullError
 from appliance.notebook.documents import path_fault
 from appliance.notebook.plaintext import MAX_TEXT_BYTES, decode
 
+_TERM = ".membox-term"
 _NEW = ".membox-new"
 _OLD = ".membox-old"
 
@@ -188,6 +189,19 @@ class Files:
                 os.rename(source, self._root / aside)
                 return aside
         raise OSError(ENOSPC, "too many files were set aside")
+
+    def term(self) -> int:
+        """The term in which these files were last kept in step with a database that others share; 0 when never."""
+        try:
+            return int((self._root / _TERM).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return 0
+
+    def note_term(self, term: int) -> None:
+        """Say that these files are kept in step now, in that term."""
+        with _writing(_TERM):
+            self._root.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._root / _TERM, str(term))
 
     def leftovers(self) -> list[str]:
         """After a crash: discard half-written files; the paths whose replaced file still has its second name."""

@@ -4,7 +4,9 @@ A hand edit with CRLF, a byte order mark or a missing last line feed counts as t
 bytes until membox next writes it, then it takes this form.
 """
 
+import difflib
 import hashlib
+from collections import Counter
 
 from appliance.errors import InvalidError, StorageError
 
@@ -56,3 +58,17 @@ def lines_of(text: str) -> list[str]:
 def joined(lines: list[str]) -> str:
     """The text of `lines`; the reverse of `lines_of`."""
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def distance(a: str, b: str) -> int:
+    """How many lines one text has that the other has not, both ways."""
+    left, right = Counter(lines_of(a)), Counter(lines_of(b))
+    return (left - right).total() + (right - left).total()
+
+
+def unified(path: str, old: str, new: str, old_name: str, new_name: str) -> str:
+    """What differs between two texts of a file, as a unified diff."""
+    lines = difflib.unified_diff(
+        lines_of(old), lines_of(new), f"{path} ({old_name})", f"{path} ({new_name})", lineterm=""
+    )
+    return "".join(f"{line}\n" for line in lines)

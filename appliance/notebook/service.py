@@ -1,6 +1,5 @@
 """The notebook: capture, read, save, look back, and forget (contract notebook)."""
 
-import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,7 +35,7 @@ from appliance.notebook.models import (
     VersionInfo,
 )
 from appliance.notebook.origins import line_versions
-from appliance.notebook.plaintext import MAX_TEXT_BYTES, lines_of, normalise
+from appliance.notebook.plaintext import MAX_TEXT_BYTES, lines_of, normalise, unified
 from appliance.notebook.removal import plan
 from appliance.notebook.versions import DELETED, FORGET
 from appliance.notebook.watch import Watch
@@ -66,10 +65,10 @@ class Notebook:
         self._tenant = tenant
         self._files = Files(root)
         self._copy = WorkingCopy(self._files, database, index, timezone, clock)
-        self._watch = Watch(self._files, self._copy)
+        self._watch = Watch(self._files, self._copy, database)
         self._day_log = DayLog(self._copy, timezone)
         self._lock = RLock()
-        self._is_settled = False
+        self._settled_in: int | None = None
 
     # Keeping files and database in step
 
@@ -93,12 +92,12 @@ class Notebook:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Alone, with files and database in step. UnavailableError while writes are held."""
+        """Alone, with files and database in step. UnavailableError while writes are held, or another keeps them."""
         with self._lock:
             self._database.require_open()
-            if not self._is_settled:
-                self._watch.settle()
-                self._is_settled = True
+            if self._settled_in != (term := self._database.term()):
+                self._watch.settle(term)
+                self._settled_in = term
             yield
 
     def notice(self) -> list[str]:
@@ -163,7 +162,7 @@ class Notebook:
     def documents(self) -> list[DocumentInfo]:
         """Every file there is, by path."""
         with self._lock:
-            return [self._info(path, held) for path, held in sorted(self._copy.held.items()) if not held.stored.deleted]
+            return [self._info(path, held) for path, held in sorted(self._held().items()) if not held.stored.deleted]
 
     def read(self, path: str) -> Document:
         """A file's current text.
@@ -249,12 +248,12 @@ class Notebook:
     def diff(self, path: str, old: int, new: int) -> str:
         """What changed between two versions, as a unified diff; version 0 is the file before it was there."""
         self._known(path)
-        return _unified(path, self._text_at(path, old), self._text_at(path, new), f"version {old}", f"version {new}")
+        return unified(path, self._text_at(path, old), self._text_at(path, new), f"version {old}", f"version {new}")
 
     def diff_text(self, path: str, base_version: int, text: str) -> str:
         """What saving `text` would change in a version, as a unified diff."""
         base = self._text_at(checked_path(path), base_version)
-        return _unified(path, base, normalise(text), f"version {base_version}", "yours")
+        return unified(path, base, normalise(text), f"version {base_version}", "yours")
 
     def origins(self, path: str) -> list[LineOrigin]:
         """Every line of a file with the version that brought it."""
@@ -325,9 +324,9 @@ class Notebook:
 
     def forget_item(self, memory_id: str, author: str) -> bool:
         """Forget the lines that a remembered item is; False when it is no section of the notebook."""
+        if (lines := self._lines_of(memory_id)) is None:
+            return False  # whoever keeps the notebook
         with self._changing():
-            if (lines := self._lines_of(memory_id)) is None:
-                return False
             self._copy.take_in(lines[0])
             if (lines := self._lines_of(memory_id)) is None:
                 return False  # an edit by hand has just removed it
@@ -360,9 +359,18 @@ class Notebook:
             bytes=facts.bytes,
         )
 
+    def _held(self) -> dict[str, Held]:
+        """Every document; where another process keeps the notebook, as that has left it by now."""
+        try:
+            self._database.term()
+        except UnavailableError:
+            with self._lock:
+                self._copy.load()
+        return self._copy.held
+
     def _known(self, path: str) -> Held:
         """The document, deleted or not; NotFoundError `document_not_found`."""
-        held = self._copy.held.get(checked_path(path))
+        held = self._held().get(checked_path(path))
         if held is None:
             raise NotFoundError("document_not_found", f"There is no {path} in the notebook.")
         return held
@@ -389,10 +397,3 @@ class Notebook:
         if not text.strip() and not allow_empty:
             raise InvalidError("empty_document", "The text is empty; say that you mean it, or keep the old one.")
         return text
-
-
-def _unified(path: str, old: str, new: str, old_name: str, new_name: str) -> str:
-    lines = difflib.unified_diff(
-        lines_of(old), lines_of(new), f"{path} ({old_name})", f"{path} ({new_name})", lineterm=""
-    )
-    return "".join(f"{line}\n" for line in lines)

@@ -1,12 +1,15 @@
 """Watching the files: at start, and while membox runs, what was edited by hand is taken in."""
 
 import time
+from contextlib import suppress
 
 from appliance.errors import StorageError, StorageFullError
 from appliance.notebook.files import Files, Seen
 from appliance.notebook.holding import Change
 from appliance.notebook.offered import offered_files
+from appliance.notebook.takeover import take_as_found
 from appliance.notebook.working_copy import WorkingCopy
+from appliance.storage.database import Database
 
 SETTLE_SECONDS = 1.0
 """How long a file must stay as it is before an edit by hand is taken in."""
@@ -22,21 +25,26 @@ MEMBOX = "membox"
 class Watch:
     """Compares the files with what is known of them. Not thread safe: the notebook's lock is held by the caller."""
 
-    def __init__(self, files: Files, copy: WorkingCopy) -> None:
+    def __init__(self, files: Files, copy: WorkingCopy, database: Database) -> None:
         self._files = files
         self._copy = copy
+        self._database = database
         self._watched: dict[str, tuple[Seen | None, float]] = {}
         self._left_out: dict[str, str] = {}
         self._unwritten: dict[str, str] = {}
 
-    def settle(self) -> None:
+    def settle(self, term: int = 0) -> None:
         """Bring files and database together at start; call it once, before anything else.
 
         Finishes every pending file, takes in what was edited, added or deleted by hand while membox was off, and
         gives a new notebook its starting files. When all files are gone they are written again from the database:
         an empty or unmounted directory is no wish to delete everything.
+
+        `term`: of keeping a notebook that several homes take turns at (`Database.term`), else 0.
         """
         marks = self._copy.load()
+        if term > 1 and self._files.term() != term - 1:
+            take_as_found(self._copy, self._database)
         is_new = not self._copy.held
         leftovers = self._files.leftovers()
         found, self._left_out = self._files.scan()
@@ -49,6 +57,9 @@ class Watch:
         if is_new:
             self._offer()
         self._copy.clear_marks()
+        if term:
+            with suppress(StorageError, StorageFullError):  # the next start then looks at each file more closely
+                self._files.note_term(term)
 
     def notice(self) -> list[str]:
         """Take in what was edited by hand; the paths that changed. Cheap when nothing did: one look at each file.

@@ -7,7 +7,6 @@ left to do: the old hash means write it, the new one means done, another is an e
 Not thread safe: the notebook's lock is held by whoever calls.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -20,7 +19,7 @@ from appliance.notebook.files import Files, Reading, Seen
 from appliance.notebook.holding import Change, Facts, Held, RecentTexts
 from appliance.notebook.index import SectionIndex
 from appliance.notebook.merge import merge
-from appliance.notebook.plaintext import MAX_TEXT_BYTES, digest, lines_of
+from appliance.notebook.plaintext import MAX_TEXT_BYTES, digest, distance
 from appliance.notebook.sections import cut
 from appliance.notebook.versions import DELETED, FORGET, Stored
 from appliance.storage.database import Database
@@ -117,6 +116,7 @@ class WorkingCopy:
         finished = self._written - {change.path for change in changes}
 
         def work(conn: Connection) -> str | None:
+            self._database.fence(conn)
             stored.clear()
             earlier = key.answer(conn, now) if key else None
             if earlier is not None:
@@ -189,9 +189,12 @@ class WorkingCopy:
         """Take away the marks of files that have been written, where no later change did it."""
         finished = set(self._written)
         if finished:
-            self._database.write(
-                lambda conn: conn.execute(delete(pending_files).where(pending_files.c.path.in_(finished)))
-            )
+
+            def work(conn: Connection) -> None:
+                self._database.fence(conn)
+                conn.execute(delete(pending_files).where(pending_files.c.path.in_(finished)))
+
+            self._database.write(work)
             self._written -= finished
             self._marked -= finished
 
@@ -301,7 +304,7 @@ class WorkingCopy:
             base = self._base_of(path, reading.text)
         else:
             base = held.base if held.base is not None else self._text_with(path, held.file_hash)
-            if _distance(reading.text, self.text(path)) < _distance(reading.text, base):
+            if distance(reading.text, self.text(path)) < distance(reading.text, base):
                 base = None  # made after our write, which a crash kept from being marked done
         if base is None:
             return self._edited(path, reading)
@@ -330,7 +333,7 @@ class WorkingCopy:
             if first == stored.version:
                 return None
             texts = [text for _, text in versions.texts_between(conn, stored.id, first, stored.version)]
-        nearest = min(reversed(texts), key=lambda text: _distance(theirs, text))
+        nearest = min(reversed(texts), key=lambda text: distance(theirs, text))
         return None if nearest in (theirs, texts[-1]) else nearest
 
     def _edited(self, path: str, reading: Reading) -> bool:
@@ -391,9 +394,3 @@ class WorkingCopy:
 def _wanted(stored: Stored) -> str | None:
     """The hash the file of a document should have; None when there should be no file."""
     return None if stored.deleted else stored.hash
-
-
-def _distance(a: str, b: str) -> int:
-    """How many lines one text has that the other has not, both ways."""
-    left, right = Counter(lines_of(a)), Counter(lines_of(b))
-    return (left - right).total() + (right - left).total()

@@ -86,16 +86,19 @@ def open_postgres(dsn: str, password: str = "", admit: Admit = lambda: None, kee
     from appliance.storage.postgres_server import Server
 
     server = Server(dsn, password)
-    version, known = postgres_version(dsn, password), known_versions()
-    _require_known(version, server.place)
-    if version != known[-1]:
+    place, version = postgres_schema(dsn, password)
+    _require_known(version, place)
+    if version != known_versions()[-1]:
         admit()
-        _migrate("-", server.place, json.dumps({"dsn": dsn, "password": password}))
+        _migrate("-", place, json.dumps({"dsn": dsn, "password": password}))
     return PostgresDatabase(server, admit, keeps)
 
 
-def postgres_version(dsn: str, password: str = "") -> str | None:
-    """The schema version of a database on a server; None when nothing is in it. Raises as `open_postgres` does."""
+def postgres_schema(dsn: str, password: str = "") -> tuple[str, str | None]:
+    """A database on a server in words for people, and its schema version; None when nothing is in it.
+
+    Raises as `open_postgres` does.
+    """
     from appliance.storage.postgres_server import Server
 
     server = Server(dsn, password)
@@ -104,14 +107,14 @@ def postgres_version(dsn: str, password: str = "") -> str | None:
         tables = {row[0] for row in found}
         if {"alembic_version", "box_state"} <= tables:
             row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
-            return str(row[0]) if row else None
+            return server.place, str(row[0]) if row else None
     if tables:
         raise NotConfiguredError(
             "foreign_database",
             f"The database {server.place} holds another program's tables and is left alone: name an empty one in "
             "store.postgres_dsn. To take over a Brainstem store, see `membox import brainstem --help`.",
         )
-    return None
+    return server.place, None
 
 
 def _require_known(version: str | None, place: str) -> None:

@@ -114,7 +114,8 @@ class Keeping:
         self._term = None
         if self._held is not None:
             with suppress(Exception):  # it is lost already, mostly
-                self._held.close()
+                self._held.execute("ROLLBACK")  # so that the next may have it when this returns
+            self._held.close()
             self._held = None
 
     def _kept_elsewhere(self) -> UnavailableError:

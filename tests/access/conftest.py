@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from appliance.access import Access
-from appliance.storage import Database, open_database
+from appliance.storage import Database, open_database, open_postgres
+from tests.postgres import PostgresServer
 
 
 class MovableClock:
@@ -26,9 +27,13 @@ def clock() -> MovableClock:
     return MovableClock()
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = open_database(Path(tmp_path_factory.mktemp("store")) / "membox.db")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    if request.param == "sqlite":
+        opened = open_database(Path(tmp_path_factory.mktemp("store")) / "membox.db")
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        opened = open_postgres(server.dsn(server.create()), keeps=False)
     yield opened
     opened.close()
 
