@@ -6,10 +6,11 @@ So what is forgotten stands in no summary either (contract memory-api, Forget).
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select
 
 from appliance.memory import similarity
-from appliance.storage.schema import item_vectors, memory_items, summary_sources
+from appliance.memory.remember import insert_items
+from appliance.storage.schema import memory_items, summary_sources
 from appliance.text import content_words, folded, searchable
 
 CUT_OFF = " …"  # ends a sentence that was too long for its summary
@@ -43,16 +44,18 @@ def settle(conn: Connection, summary_ids: Sequence[int], heirs: Sequence[int] = 
     for summary_id in summary_ids:
         summary = conn.execute(select(memory_items).where(_items.id == summary_id)).one()
         lines = summary.text.split("\n")
-        saying = [row.id for row in _rows(conn, heirs) if any(_says(row, line) for line in lines)]
-        link(conn, summary_id, saying)
-        sources = conn.execute(
-            select(memory_items)
-            .join(summary_sources, _links.source_id == _items.id)
-            .where(_links.summary_id == summary_id)
-        ).all()
-        kept = [line for line in lines if any(_says(source, line) for source in sources)]
-        if kept != lines:
-            _rewrite(conn, summary, "\n".join(kept))
+        sources = {row.id: row for row in [*_sources_of(conn, summary_id), *_rows(conn, heirs)]}
+        said = {row_id: {line for line in lines if _says(row, line)} for row_id, row in sources.items()}
+        kept = [line for line in lines if any(line in theirs for theirs in said.values())]
+        if kept == lines:
+            link(conn, summary_id, [row_id for row_id in heirs if said[row_id]])
+        else:
+            _replace(conn, summary, kept, [row_id for row_id, theirs in said.items() if theirs])
+
+
+def _sources_of(conn: Connection, summary_id: int) -> Sequence[Row[Any]]:
+    joined = select(memory_items).join(summary_sources, _links.source_id == _items.id)
+    return conn.execute(joined.where(_links.summary_id == summary_id)).all()
 
 
 def _rows(conn: Connection, item_ids: Sequence[int]) -> Sequence[Row[Any]]:
@@ -63,12 +66,15 @@ def _says(source: Row[Any], line: str) -> bool:
     return folded(line.removesuffix(CUT_OFF)) in folded(source.text)
 
 
-def _rewrite(conn: Connection, summary: Row[Any], text: str) -> None:
+def _replace(conn: Connection, summary: Row[Any], lines: Sequence[str], source_ids: Sequence[int]) -> None:
+    """Keep `lines` of a summary, under its id, in a row of its own: what was made of the old text goes with the old."""
     similarity.remove(conn, summary.tenant_id, summary.id, summary.text)
-    if not text:
-        conn.execute(delete(memory_items).where(_items.id == summary.id))
+    conn.execute(delete(memory_items).where(_items.id == summary.id))
+    if not lines:
         return
-    changed = update(memory_items).where(_items.id == summary.id)
-    conn.execute(changed.values(text=text, search_text=searchable(text)))
-    conn.execute(delete(item_vectors).where(item_vectors.c.item_id == summary.id))  # computed anew of what is left
-    similarity.store(conn, [(summary.id, similarity.sketch(summary.tenant_id, content_words(text)))])
+    text = "\n".join(lines)
+    row = {name: value for name, value in summary._mapping.items() if name != "id"}
+    row |= {"text": text, "search_text": searchable(text)}
+    bands = similarity.sketch(summary.tenant_id, content_words(text))
+    (row_id,) = insert_items(conn, [row], [bands])
+    link(conn, row_id, source_ids)

@@ -1,6 +1,7 @@
 """Reflect and cleanup: queued by who may, done by a worker, and told to whom the job belongs."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,6 +218,20 @@ class TestCleanup:
         clock.move(seconds=10)
         worker.run_one()
         assert look(boss, job_id).result == {"purged_count": 25, "grace_hours": 0}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_forgotten_words_are_in_no_file_though_they_were_summed_up_and_reflected_on(
+    ada: Any, memory: Any, database: Database, reflect: Callable[..., str], tmp_path: Path
+) -> None:
+    secret = ada.keep({"text": "We decided that zanzibarwhistle opens the gate.", "type": "event"})
+    ada.keep("The gate is green.")
+    memory.compact(ada.who, CompactRequest.model_validate(ada.request(query="gate")))
+    reflect(ada)
+    assert ada.recall("zanzibarwhistle")
+    ada.forget(secret)
+    database.scrub()
+    assert [path.name for path in tmp_path.iterdir() if b"zanzibarwhistle" in path.read_bytes()] == []
 
 
 class TestWhoMaySee:
