@@ -3,6 +3,7 @@
 Two dialects implement this class; SQLite is in `sqlite_vectors.py`. Vectors can always be made anew from the texts.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     type Vectors = NDArray[np.float32]  # (n, dims), or (dims,) for one; each of length 1, or all zeros
+
+# numpy reads it when it is first imported, which is later than here. Two threads on one product of a few microseconds
+# wait for each other most of the time, and where the processors are busy that takes a hundred times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 class VectorIndex(ABC):
