@@ -67,7 +67,11 @@ _graph_options = _together(
 @click.option("--backend", type=click.Choice(_BACKENDS), default="sqlite", show_default=True, help="Where items are.")
 @_sqlite_option
 @click.option(
-    "--embedding", type=click.Choice(_EMBEDDINGS), default="light", show_default=True, help="What means what."
+    "--embedding",
+    type=click.Choice(_EMBEDDINGS),
+    default="light",
+    show_default=True,
+    help="What makes vectors of texts.",
 )
 @_k_option
 @click.option("--graph-enabled", is_flag=True, help="With related items.")
@@ -133,7 +137,7 @@ def benchmark(
     "embeddings",
     type=click.Choice(_EMBEDDINGS),
     multiple=True,
-    help="Which vectors; give it again for more. [default: all that are installed]",
+    help="What makes vectors; give it again for more. [default: all that are installed]",
 )
 @click.option(
     "--graph-mode",
