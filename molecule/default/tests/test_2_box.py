@@ -85,6 +85,24 @@ def test_what_the_agent_user_may_reach(box: Any) -> None:
         assert refused.returncode != 0, (command, refused.stdout)
 
 
+def test_agents_have_the_boxs_tools_here_and_from_elsewhere(box: Any) -> None:
+    """Claude Code by a server of its own, others over HTTP by one that their call starts, of the daemon's release."""
+    assert "Connected" in box.run("claude mcp get membox", user="agent")
+    word = f"heron{secrets.token_hex(4)}"
+    call = {"name": "notebook_note", "arguments": {"text": f"A {word} stood by the pond"}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    headers = {"Accept": "application/json, text/event-stream"}
+    with box.client(box.new_key(word, "writer"), to="127.0.0.1:8090") as elsewhere:
+        answer = elsewhere.post("/mcp", json=body, headers=headers)
+    with box.client(to="127.0.0.1:8090") as stranger:
+        refused = stranger.post("/mcp", json=body, headers=headers)
+    assert (answer.status_code, refused.status_code) == (200, 401), answer.text
+    assert word in box.recalls(word)[0]["text"]
+    process = box.run("systemctl show --property MainPID --value membox-mcp.service")
+    box.run("systemctl restart membox.service")  # as an upgrade does
+    assert box.run("systemctl show --property MainPID --value membox-mcp.service") != process != "0\n"
+
+
 def test_the_mirror_is_made_and_verified(box: Any) -> None:
     box.run("membox backup now")
     assert box.json("membox backup list")
