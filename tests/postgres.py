@@ -97,7 +97,7 @@ def postgres_server() -> PostgresServer:
             _start(place)
             server.sql(f"CREATE ROLE {PASSWORD_USER} LOGIN PASSWORD 'a good one'")
             server.sql(f"CREATE DATABASE {TEMPLATE}")
-            open_postgres(server.dsn(TEMPLATE)).close()
+            open_postgres(server.dsn(TEMPLATE), keeps=False).close()
             (place / "ready").touch()
     return server
 

@@ -125,7 +125,8 @@ class Memory:
         with self._database.read() as conn:
             forgetting.may_forget(conn, caller, memory_id, now)
         if not self.forget_section(memory_id, caller.agent_id):
-            self._database.write(lambda conn: forgetting.forget(conn, self._database, caller, memory_id, now))
+            forget = partial(forgetting.forget, database=self._database, who=caller, memory_id=memory_id, now=now)
+            self._database.write(forget, repeatable=True)  # of two at once, the second finds nothing
         return ForgetAnswer(memory_id=memory_id, deleted=True)
 
     def take_over(self, who: Principal, request: ImportRequest) -> ImportAnswer:

@@ -15,8 +15,17 @@ from sqlalchemy.pool import NullPool
 from appliance.errors import StorageError
 from appliance.storage import schema
 
-# What a box writes about its own upkeep, mirroring included, is no change worth a new copy.
-_UPKEEP = {"job_runs"}
+# What a box writes about its own upkeep, mirroring and recalling included, is no change worth a new copy; nor is what
+# is made of the texts.
+_UPKEEP = {"job_runs", "recall_traces", "recall_trace_items", "item_vectors", "removed_vectors"}
+_COUNTED = {
+    "items": schema.memory_items,
+    "documents": schema.documents,
+    "versions": schema.document_versions,
+    "jobs": schema.jobs,
+    "models": schema.model_versions,
+    "signals": schema.model_signals,
+}
 _SETTING_UP = "membox"  # the author of the files that a new box has (notebook/watch.py)
 
 
@@ -94,10 +103,11 @@ def is_untouched(path: Path) -> bool:
 
 
 def counts(path: Path) -> dict[str, int]:
-    """How many memory items, documents and versions the copy holds."""
-    tables = {"items": schema.memory_items, "documents": schema.documents, "versions": schema.document_versions}
+    """How many memory items, documents and so on the copy holds; nothing of tables that its schema did not have yet."""
     with _opened(path) as conn:
+        there = {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         return {
             name: int(conn.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0])  # noqa: S608 - our own names
-            for name, table in tables.items()
+            for name, table in _COUNTED.items()
+            if table.name in there
         }

@@ -121,8 +121,8 @@ class Database(ABC):
     def check(self) -> list[str]:
         """Every fault a full integrity check finds; empty when the store is sound. Slow on a large store."""
 
-    def lacks(self) -> list[str]:
-        """What this store could do and cannot, as sentences with a remedy."""
+    def lacks(self) -> list[tuple[str, str]]:
+        """What this store could do and cannot, and the remedy: a sentence each."""
         return []
 
     @abstractmethod

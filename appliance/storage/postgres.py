@@ -57,8 +57,8 @@ _ATTEMPTS = 4
 _WORDS_ALONE = 32  # of a query's words that are looked for each alone, too
 _IS_STALE = "search_words IS DISTINCT FROM membox_words(search_text)"
 _NO_PGVECTOR = (
-    "The database has no pgvector of version 0.8 or newer, so recall finds by words alone: install it on the server, "
-    "and let its administrator run CREATE EXTENSION vector in this database, then start membox again."
+    "The database has no pgvector of version 0.8 or newer, so recall finds by words alone.",
+    "Install it on the server, let its administrator run CREATE EXTENSION vector in this database, and start again.",
 )
 _words: ColumnElement[Any] = literal_column("memory_items.search_words")
 
@@ -182,7 +182,7 @@ class PostgresDatabase(Database):
         return index
 
     @override
-    def lacks(self) -> list[str]:
+    def lacks(self) -> list[tuple[str, str]]:
         return [] if self._has_pgvector else [_NO_PGVECTOR]
 
     @override

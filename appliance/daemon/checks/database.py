@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from appliance.daemon.findings import Finding, error, ok
+from appliance.daemon.findings import Finding, error, ok, warn
 
 if TYPE_CHECKING:
     from appliance.box import Box
@@ -16,6 +16,8 @@ def check(box: "Box", deep: bool) -> Iterator[Finding]:
     if not box.database.is_alive():
         yield error("database", "The database takes no writes.", "Start the daemon again; its log says why.")
         return
+    for sentence in box.database.lacks():
+        yield warn("database", *sentence)
     faults = box.database.check() if deep else []
     if faults:
         yield error("database", f"The database is damaged: {'; '.join(faults[:3])}.", _RESTORE)

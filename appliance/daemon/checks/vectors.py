@@ -21,8 +21,8 @@ def check(box: "Box", deep: bool) -> Iterator[Finding]:
     if deep:
         vectors.vector_of("membox")
     if vectors.fault:
-        yield warn("vectors", "Items are found by their words alone, and not by their meaning.", vectors.fault)
+        yield warn("vectors", "Recall goes by words alone, and not by meaning.", vectors.fault)
     elif behind:
-        yield ok("vectors", "Some items are found by their words alone until their vectors are made; it is under way.")
+        yield ok("vectors", "Not everything can be found by its meaning yet; that is under way.")
     else:
-        yield ok("vectors", "Every item can be found by its meaning.")
+        yield ok("vectors", "Everything can be found by its meaning.")
