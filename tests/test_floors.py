@@ -40,7 +40,9 @@ HEAVY = {
     "mcp": "appliance.mcp",
     "mcp_types": "appliance.mcp",
     "numpy": None,
+    "onnxruntime": None,
     "psycopg": None,
+    "tokenizers": None,
 }
 
 LONGEST_FILE = 400

@@ -5,12 +5,12 @@ Without a model, or with one that fails, everything here finds nothing, and word
 """
 
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, override
 
 from sqlalchemy import ColumnElement, Connection, Row
@@ -54,14 +54,14 @@ class Vectors(CandidateSource):
 
     def _ready(self) -> tuple[Embedder, VectorIndex] | None:
         """The model and the index of its vectors; None when there is none, or it has failed a moment ago."""
-        if self._size == "off" or time.monotonic() < self._rests_until:
+        if self._size == "off" or monotonic() < self._rests_until:
             return None
         with self._making:
             if self._model is None:
                 try:
                     self._make(self._size)
                 except MemboxError as fault:  # not installed; or writes are held, and its index cannot be made
-                    self._fault, self._rests_until = fault.sentence, time.monotonic() + _AGAIN_SECONDS
+                    self._fault, self._rests_until = fault.sentence, monotonic() + _AGAIN_SECONDS
         return self._model
 
     def _make(self, size: Literal["light", "better"]) -> None:
@@ -120,9 +120,9 @@ class Vectors(CandidateSource):
         if ready is None or not self._catching_up.acquire(blocking=False):
             return self._size == "off"
         try:
-            deadline = time.monotonic() + within
+            deadline = monotonic() + within
             while self._embed_some(*ready):
-                if self._fault or time.monotonic() >= deadline:
+                if self._fault or monotonic() >= deadline:
                     return False
         finally:
             self._catching_up.release()
@@ -161,4 +161,4 @@ class Vectors(CandidateSource):
         sentence = unusable("light" if self._size == "light" else "better", str(fault) or type(fault).__name__).sentence
         if sentence != self._fault:
             _log.warning("%s", sentence, exc_info=fault)
-        self._fault, self._rests_until = sentence, time.monotonic() + _AGAIN_SECONDS
+        self._fault, self._rests_until = sentence, monotonic() + _AGAIN_SECONDS

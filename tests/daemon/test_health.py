@@ -19,6 +19,7 @@ from appliance.daemon.findings import Finding, Severity
 from appliance.daemon.runs import Runs
 from appliance.daemon.time_sync import is_synchronised
 from appliance.lease import COMMAND, Lease
+from appliance.memory.embedding.light import LightEmbedder
 from appliance.notebook.models import Note
 from appliance.storage.schema import idempotency, sign_in_tickets, web_sessions
 from appliance.web.app import make_app
@@ -174,6 +175,28 @@ def test_a_file_edited_into_something_unreadable_is_found(box: Box, home: Path, 
 )
 def test_folders_of_cloud_services_are_known(path: str, service: str | None) -> None:
     assert cloud_sync.service_of(Path(path)) == service
+
+
+def test_it_is_said_whether_everything_can_be_found_by_its_meaning(box: Box) -> None:
+    assert found(box, "vectors").sentence == "Everything can be found by its meaning."
+    note = {"tenant_id": "home", "agent_id": "owner", "items": [{"type": "fact", "text": "the roof is new"}]}
+    assert call(box, "POST", "/v0/memory/remember", note)[0] == 200
+    assert "that is under way" in found(box, "vectors").sentence
+    (upkeep,) = [each for each in jobs.upkeep_of(box) if each.name == "vectors"]
+    upkeep.run()
+    assert found(box, "vectors", deep=True).sentence == "Everything can be found by its meaning."
+
+
+def test_an_embedding_model_that_does_not_work_is_one_finding(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ImportError("numpy has no build for this machine")
+
+    monkeypatch.setattr(LightEmbedder, "embed", fail)
+    assert found(box, "vectors").severity is Severity.OK
+    broken = found(box, "vectors", deep=True)
+    assert broken.severity is Severity.WARN
+    assert "numpy has no build for this machine" in broken.remedy
+    assert "membox config set memory.embedding" in broken.remedy
 
 
 def test_a_check_that_breaks_hides_no_other(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
