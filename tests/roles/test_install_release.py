@@ -8,6 +8,8 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,17 @@ def test_what_was_broken_off_is_made_anew(install: Install, make_wheel: MakeWhee
     left.write_text("half")
     assert answer(install(make_wheel("1.2", says="whole"))) == ("1.2", True)
     assert said_by(root, "1.2") == "whole"
+
+
+def test_an_installation_that_still_goes_on_is_waited_for(install: Install, make_wheel: MakeWheel, root: Path) -> None:
+    wheel = make_wheel("1.2")
+    root.mkdir()
+    with ThreadPoolExecutor() as beside, (root / ".install.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        running = beside.submit(install, wheel)
+        assert wait([running], timeout=2).not_done
+        flock(lock, LOCK_UN)
+        assert answer(running.result()) == ("1.2", True)
 
 
 def test_a_spec_is_asked_again_only_for_the_newest(install: Install, make_wheel: MakeWheel, root: Path) -> None:

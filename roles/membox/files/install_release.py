@@ -18,6 +18,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 LOCK = "appliance/provision/bundled/requirements.lock"
@@ -44,11 +47,21 @@ def install(root: Path, source: str, sha256: str = "", newest: bool = False, che
         digest = _digest(wheel)
         if sha256 and digest != sha256.lower():
             raise Refusal(f"{source} has the SHA-256 {digest}, not {sha256}: get the right wheel, or correct the sum.")
-        release, is_there = _place(root / "releases", _version(wheel), digest)
-        if not is_there and not check:
-            _fill(release, wheel, {"source": source, "sha256": digest})
-            _forget_other_wheels(root, wheel)
-        return {"release": release.name, "changed": not is_there}
+        with nullcontext() if check else _alone(root):
+            release, is_there = _place(root / "releases", _version(wheel), digest)
+            if not is_there and not check:
+                _fill(release, wheel, {"source": source, "sha256": digest})
+                _forget_other_wheels(root, wheel)
+            return {"release": release.name, "changed": not is_there}
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """A playbook that was broken off may have left an installation that still goes on: wait for it."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".install.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        yield
 
 
 def _place(releases: Path, version: str, digest: str) -> tuple[Path, bool]:

@@ -37,6 +37,10 @@ install_claude() {
     mv "$CLAUDE_HOME.new" "$CLAUDE_HOME"
 }
 
+# A run that was broken off may still be at it.
+exec 9>/run/lock/membox-claude
+flock 9
+[ ! -e "$CLAUDE_HOME/bin/claude" ] || exit 0
 [ -e "$NODE_HOME/bin/npx" ] || install_node
 remove_unused
 install_claude
