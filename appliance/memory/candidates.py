@@ -100,7 +100,9 @@ def _within(named: Sequence[Window]) -> ColumnElement[bool]:
 def candidates(
     conn: Connection, sources: Sequence[CandidateSource], query: Query, visible: ColumnElement[bool], limit: int
 ) -> Candidates:
-    """What all sources find, each row once."""
+    """What all sources find, each row once; nothing for a question without a word."""
+    if not query.words:
+        return Candidates([])
     rows = {row.id: row for source in sources for row in source.find(conn, query, visible, limit)}
     cosines: dict[int, float] = {}
     for source in sources:

@@ -23,14 +23,14 @@ NAMES: tuple[str, ...] = (
     "neighbour_lexical",  # the greatest `lexical` of the items beside it in its source
     "neighbour_meaning",
     "speaker",  # it is said by whom the question means
-    "brevity",  # 1/2 at `_BRIEF_WORDS` words, less when longer
+    "brevity",  # 1/2 at `_BRIEF` characters, less when longer
     "time",  # it happened in the time the question names
     "salience",
     "confidence",
     "trust",
     "recency",  # 1/2 after `_RECENCY_DAYS` days
 )
-_BRIEF_WORDS = 200
+_BRIEF = 1200
 _RECENCY_DAYS = 30.0
 _DAY_MS = 86_400_000.0
 _LEAST_SPREAD = 0.2  # of cosines: closer ones are not drawn apart
@@ -65,7 +65,7 @@ def measure(query: Query, candidates: Candidates, now: int) -> list[Measured]:
         lent(rows, lexical),
         lent(rows, meaning),
         [float(bool(each & meant)) for each in speakers],
-        [_BRIEF_WORDS / (_BRIEF_WORDS + each.length) for each in found],
+        [_BRIEF / (_BRIEF + each.length) for each in found],
         [nearness(row.occurred_at, query.windows) for row in rows],
         [row.salience for row in rows],
         [row.confidence for row in rows],

@@ -5,6 +5,7 @@ them would let one caller learn which words another's items hold.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ def stem(word: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Occurrences:
-    """How often a text has each of the wanted stems, and how many words it has."""
+    """How often a text has each of the wanted stems, and how many characters it has."""
 
     counts: Counter[str]
     length: int
@@ -40,15 +41,23 @@ class Occurrences:
 
 def occurrences(search_text: str, wanted: Collection[str]) -> Occurrences:
     """Count the stems `wanted` in an item's `search_text`."""
-    text_words = words(search_text)
-    beginnings = {term[:1] for term in wanted}
-    # Stemming is slow, and most words begin with another letter than any of the query's.
-    stems = [stem(word) for word in text_words if word[0] in beginnings]
-    counts = Counter(term for term in stems if term in wanted)
-    if not search_text.isascii():  # a query of one unsegmented character matches pairs that begin with it
+    if search_text.isascii():
+        # Looking at every word is slow, stemming slower: only those that begin like a wanted one.
+        beginnings = frozenset(term[: max(1, min(3, len(term) - 1))] for term in wanted)
+        stems = [stem(word) for word in _words_beginning(beginnings).findall(search_text.lower())]
+        counts = Counter(term for term in stems if term in wanted)
+    else:
+        stems = [stem(word) for word in words(search_text)]
+        counts = Counter(term for term in stems if term in wanted)
+        # A query of one unsegmented character matches pairs that begin with it.
         for single in (term for term in wanted if len(term) == 1 and not term.isascii()):
             counts[single] += sum(term.startswith(single) for term in stems if term != single)
-    return Occurrences(+counts, len(text_words))
+    return Occurrences(+counts, len(search_text))
+
+
+@lru_cache(maxsize=64)
+def _words_beginning(beginnings: frozenset[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, sorted(beginnings)))})[^\W_]*")
 
 
 def bm25(wanted: Collection[str], found: Sequence[Occurrences]) -> tuple[list[float], list[float]]:
