@@ -24,6 +24,7 @@ from appliance.errors import (
     ForbiddenError,
     MemboxError,
     NotConfiguredError,
+    NotFoundError,
     TooManyError,
     UnauthorizedError,
     UnavailableError,
@@ -35,9 +36,18 @@ MAX_BODY = 1024 * 1024 + 16 * 1024  # what the box takes at once, and the envelo
 MAX_CONNECTIONS = 100
 _PAUSE_SECONDS = 0.5
 _FIRST_SOCKET = 3  # sd_listen_fds(3)
+_HEADERS = {401: [(b"www-authenticate", b"Bearer")], 405: [(b"allow", b"POST")]}
+
+
+class MethodError(MemboxError):
+    """Only POST is served."""
+
+
 _STATUS: dict[type[MemboxError], int] = {
     UnauthorizedError: 401,
     ForbiddenError: 403,
+    NotFoundError: 404,
+    MethodError: 405,
     TooManyError: 429,
     UnavailableError: 503,
 }
@@ -82,6 +92,10 @@ class Door:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if "tailscale-funnel-request" in headers:
             raise ForbiddenError("funnel_refused", "A memory box is never served to the internet.")
+        if scope["path"] != PATH:
+            raise NotFoundError("not_found")
+        if scope["method"] != "POST":  # without sessions there is no further stream to ask for, and none to end
+            raise MethodError("method_not_allowed")
         token = token_in(headers)
         if token or not self._inside:
             await to_thread.run_sync(self._callers.check, token)
@@ -91,9 +105,7 @@ async def _refuse(error: MemboxError, send: Send) -> None:
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 503)
     body = json.dumps({"detail": error.word, "message": error.sentence}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers + _HEADERS.get(status, [])})
     await send({"type": "http.response.body", "body": body})
 
 

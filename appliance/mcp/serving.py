@@ -35,7 +35,7 @@ def serve(
     # The existing system's clients show a token in each call; an agent's own server is started by whom it speaks for.
     must_show = not is_open and (over_http or dotted or bool(config.mcp_tokens))
     callers = Callers(connect, is_served, config.mcp_tokens, must_show, is_open)
-    gc.disable()  # the SDK makes a hundred thousand objects that stay: looking them over for garbage is a tenth of it
+    gc.disable()  # the SDK makes a hundred thousand objects that stay: looking them over for garbage is a quarter of it
     try:
         import anyio
 

@@ -49,11 +49,13 @@ class Address:
             streamable_http_client(self.url, http_client=httpx2.AsyncClient(headers=headers, timeout=100)), mode=mode
         )
 
-    def ask(self, headers: Mapping[str, str], body: object = CALL) -> tuple[int, Any]:
+    def ask(
+        self, headers: Mapping[str, str], body: object = CALL, method: str = "POST", path: str = "/mcp"
+    ) -> tuple[int, Any]:
         """One bare request, and what came back."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("POST", "/mcp", data, {**ACCEPT, **headers})
+        connection.request(method, path, data, {**ACCEPT, **headers})
         reply = connection.getresponse()
         said = reply.read().decode()
         connection.close()
@@ -108,6 +110,12 @@ def test_other_hosts_origins_and_the_internet_are_refused(served: Address, key: 
     assert served.ask({**good, "Origin": "https://evil.example"})[0] == 403
     assert served.ask({**good, "Origin": f"http://127.0.0.1:{served.port}"})[0] == 200
     assert served.ask({**good, "Tailscale-Funnel-Request": "?1"})[0] == 403
+
+
+def test_there_is_nothing_but_calls(served: Address, key: Callable[..., str]) -> None:
+    good = {"Authorization": f"Bearer {key('http')}"}
+    assert served.ask(good, path="/.well-known/oauth-authorization-server")[0] == 404
+    assert served.ask(good, method="GET")[0] == 405
 
 
 def test_a_body_over_the_limit_is_refused(served: Address, key: Callable[..., str]) -> None:
