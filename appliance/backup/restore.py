@@ -11,9 +11,11 @@ from appliance.backup import state
 from appliance.backup.files import copy_file, disk_fault, files_under, sync_tree
 from appliance.backup.generations import GENERATIONS, MANIFEST, Manifest, generations, read_manifest
 from appliance.backup.verify import faults_of, verify_generation
+from appliance.config import read_toml
+from appliance.config_file import set_value
 from appliance.durable import sync
 from appliance.errors import ConflictError, NotFoundError, StorageError
-from appliance.home import DATABASE_FILE, run_directory
+from appliance.home import CONFIG_FILE, DATABASE_FILE, run_directory
 from appliance.lease import COMMAND, Lease
 from appliance.secrets import KEYRING_DIRECTORY
 from appliance.storage import copies
@@ -117,9 +119,10 @@ def _build(chosen: Path, manifest: Manifest, home: Path) -> Path:
     try:
         for name in manifest.files:
             copy_file(chosen / name, built / name)
-        run_directory(built).mkdir(mode=0o700)
         if faults := faults_of(built, manifest):
             raise StorageError("copy_damaged", f"What was restored does not read back as copied ({faults[0]}).")
+        run_directory(built).mkdir(mode=0o700)
+        _use_the_file(built)
         _keep_machines(home, built)
         _take_owner(built, home)
         sync_tree(built)
@@ -127,6 +130,12 @@ def _build(chosen: Path, manifest: Manifest, home: Path) -> Path:
         shutil.rmtree(built, ignore_errors=True)
         raise
     return built
+
+
+def _use_the_file(built: Path) -> None:
+    """A box that had its database on a server goes on with the file that is its copy."""
+    if read_toml(built / CONFIG_FILE).get("store", {}).get("backend") == "postgres":
+        set_value(built, "store.backend", "sqlite", {})
 
 
 def _keep_machines(home: Path, built: Path) -> None:
