@@ -92,7 +92,7 @@ def test_a_damaged_copy_has_faults(database: Database, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     database.copy_to(copy)
     assert faults_of(copy) == []
-    assert counts(copy) == {"items": 0, "documents": 0, "versions": 0}
+    assert set(counts(copy).values()) == {0}
     content = bytearray(copy.read_bytes())
     content[4096:8192] = b"\xff" * 4096
     copy.write_bytes(content)
