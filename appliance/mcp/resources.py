@@ -1,13 +1,15 @@
 """The notebook's files as resources: listed, read, and followed as they change."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
 import anyio
 from anyio import to_thread
+from anyio.abc import TaskGroup
 from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.shared.exceptions import MCPError
@@ -69,7 +71,7 @@ class NotebookFiles:
         lasting = {
             "on_subscribe_resource": self.subscribing,
             "on_unsubscribe_resource": self.unsubscribing,
-            "lifespan": lambda _server: anyio.create_task_group(),
+            "lifespan": _lifetime,
         }
         return always | (lasting if self._follows else {})
 
@@ -175,6 +177,14 @@ class NotebookFiles:
             code = INVALID_PARAMS if isinstance(error, NotFoundError) else INTERNAL_ERROR
             data = {"uri": uri} if uri else None
             raise MCPError(code, f"{error.word}: {error.sentence}", data) from error
+
+
+@asynccontextmanager
+async def _lifetime(_server: Any) -> AsyncIterator[TaskGroup]:
+    """What runs beside a connection, and ends with it."""
+    async with anyio.create_task_group() as tasks:
+        yield tasks
+        tasks.cancel_scope.cancel()
 
 
 def changes(before: Versions, now: Versions) -> Iterable[ServerEvent]:

@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 _ID = re.compile(r"[\w-]+")
 _NOT_IDS = frozenset({"dead_letters"})  # beside the jobs' ids, in a path
+_EXPLAINED = frozenset({"why", "file", "line", "occurred_at"})  # asked for to quote with the day it happened
 _NOTE_FIELDS = ("text", "title", "tags", "url", "source")
 
 
@@ -105,6 +106,11 @@ def _items_quoted(answer: Json) -> Json:
     return {**answer, "items": [{**item, "text": quotation(item)} for item in answer["items"]]}
 
 
+def _recalled(answer: Json) -> Json:
+    quoted = _items_quoted(answer)["items"]
+    return {**answer, "items": [{name: item[name] for name in item if name not in _EXPLAINED} for item in quoted]}
+
+
 def _text_quoted(answer: Json) -> Json:
     return {**answer, "text": quotation(answer)}
 
@@ -157,8 +163,8 @@ TOOLS = (
             **fields.SPEAKER,
         },
         ("query",),
-        _TEAM,
-        _items_quoted,
+        {**_TEAM, "explain": True},
+        _recalled,
         reads=True,
     ),
     Tool(

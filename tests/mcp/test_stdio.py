@@ -55,6 +55,25 @@ async def test_the_existing_systems_environment_works_as_it_is(home: Path) -> No
     assert (refused.partition(":")[0], answer(stored)["accepted"]) == ("missing_mcp_token", 1)
 
 
+def test_a_server_ends_with_its_agent_also_while_it_follows_the_notebook(home: Path) -> None:
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "agent", "version": "1"}}
+    said = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "resources/list"},
+    ]
+    command = [*MEMBOX, "--home", str(home), "mcp"]
+    with subprocess.Popen(command, env=SYSTEM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.writelines(json.dumps(each) + "\n" for each in said)
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+    assert answers[1]["result"]["resources"]
+
+
 def test_a_home_that_there_is_not_is_told_in_a_sentence(tmp_path: Path) -> None:
     done = subprocess.run([*MEMBOX, "--home", tmp_path, "mcp"], env=SYSTEM, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")

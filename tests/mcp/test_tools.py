@@ -117,6 +117,17 @@ async def test_what_is_remembered_is_recalled_as_a_quotation_with_its_origin(
     assert (whole["agent_id"], whole["tenant_id"], whole["text"]) == (name, "home", item["text"])
 
 
+async def test_a_quotation_bears_the_day_it_happened(agent: Callable[..., Any], key: Callable[..., str]) -> None:
+    name = word()
+    async with agent(key(name)) as client:
+        item = fact(f"The {name} roof was mended", occurred_at="2024-03-05T10:00:00Z")
+        await client.call_tool("memory_remember", {"items": [item]})
+        [found] = answer(await client.call_tool("memory_recall", {"query": name}))["items"]
+    assert found["text"].splitlines()[0].endswith(" · 2024-03-05")
+    fields = ("memory_id", "type", "text", "confidence", "salience", "source_ref", "created_at")
+    assert set(found) == set(fields)
+
+
 async def test_a_quotation_does_not_come_back_in(agent: Callable[..., Any], key: Callable[..., str]) -> None:
     name = word()
     async with agent(key(name)) as client:
