@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from appliance.jobs import Worker
 from appliance.principal import Role
 
 pytestmark = pytest.mark.usefixtures("no_faults")
@@ -82,3 +83,19 @@ def test_a_known_word_in_the_place_of_another_is_a_wrong_method(admin: Any) -> N
     reply = admin("GET", "/v0/models/reranker/canary/promote?tenant_id=home&agent_id=me")
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
     assert admin("POST", "/v0/models/reranker", ME).headers["allow"] == "GET, HEAD"
+
+
+def test_a_judged_recall_teaches_the_training_that_is_asked_for(admin: Any, box: Any) -> None:
+    items = [{"type": "fact", "text": f"The lighthouse keeper's lamp, part {number}"} for number in range(3)]
+    admin("POST", "/v0/memory/remember", {**ME, "items": items})
+    recalled = admin("POST", "/v0/memory/recall", {**ME, "query": "lighthouse lamp"}).json
+    for item, helped in zip(recalled["items"], (1, 0, 0), strict=True):
+        signal = {"version": recalled["model_version"], "metric": "helpful", "value": helped}
+        source = f"{recalled['trace_id']}:{item['memory_id']}"
+        assert admin("POST", "/v0/models/reranker/signals", {**ME, **signal, "source": source}).status == 200
+    queued = admin("POST", "/v0/memory/train", {"tenant_id": "home", "model_kind": "reranker"}).json
+    assert Worker(box.jobs.queue, box.jobs.kinds).run_one()
+    job = admin("GET", f"/v0/jobs/{queued['job_id']}?tenant_id=home&agent_id=me").json
+    assert job["status"] == "completed"
+    assert job["result"]["candidate_version"] is None
+    assert "1 of the 20" in job["result"]["notes"]
