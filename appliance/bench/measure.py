@@ -238,7 +238,10 @@ class Measurement:
 
     def _loaded(self, writers: list[list[str]], readers: list[list[str]], seconds: float) -> Done:
         with running(self._load(writers, readers, seconds)) as done:
-            return done()
+            ended = done()
+        self._line.close()  # the daemon may have hung up: it was silent all the while
+        self._line = self._box.line()
+        return ended
 
     def _load(self, writers: list[list[str]], readers: list[list[str]], seconds: float, again: bool = False) -> Load:
         return Load(self._box.address, self._box.key, writers, readers, seconds, again)

@@ -46,7 +46,7 @@ memory_items = Table(
     Column("superseded_by", String(128)),
 )
 Index("ix_memory_items_expires_at", memory_items.c.expires_at, sqlite_where=memory_items.c.expires_at.is_not(None))
-Index("ix_memory_items_occurred_at", memory_items.c.tenant_id, memory_items.c.occurred_at)
+Index("ix_memory_items_occurred_at", memory_items.c.occurred_at, memory_items.c.tenant_id)
 
 # Near-duplicates: a row per band of an item's MinHash sketch (memory/similarity.py). No foreign key: it would need an
 # index as large as the table; a forgotten item's rows are deleted with it.

@@ -1,0 +1,33 @@
+"""How SQLite goes about the queries of every write: by what is asked for, never through a whole tenant."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.dialects import sqlite
+
+from appliance.memory import similarity
+
+
+def plan(path: Path, statement: str, values: int) -> list[str]:
+    conn = sqlite3.connect(path)
+    try:
+        return [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {statement}", [0] * values)]
+    finally:
+        conn.close()
+
+
+def test_neighbours_are_looked_up_by_their_bands(empty_database: Path) -> None:
+    sharing: Any = similarity._sharing(3)
+    statement = str(sharing._statement.compile(dialect=sqlite.dialect()))
+    steps = plan(empty_database, statement, statement.count("?"))
+    assert steps == [
+        "SEARCH similarity_bands USING PRIMARY KEY (band=?)",
+        "SEARCH memory_items USING INTEGER PRIMARY KEY (rowid=?)",
+    ]
+
+
+def test_what_happened_then_is_looked_up_by_its_time(empty_database: Path) -> None:
+    statement = "SELECT * FROM memory_items WHERE tenant_id = ? AND occurred_at BETWEEN ? AND ?"
+    (step,) = plan(empty_database, statement, 3)
+    assert "USING INDEX ix_memory_items_occurred_at (occurred_at>? AND occurred_at<?)" in step
