@@ -47,7 +47,6 @@ _SENTENCES = {
     "agent_mismatch": "This key speaks for another agent; only an admin may name a different one.",
     "global_scope_requires_admin": "Only an admin key may write to the scope global.",
     "job_not_found": "There is no job of that id in your tenant; `membox jobs list` shows the newest.",
-    "job_not_failed": "Only a job that failed for good is tried again; `membox jobs show ID` says how far it is.",
     "memory_not_found": "There is no memory item of that id (or none this key may see).",
     "document_not_found": "There is no such file in the notebook; `membox memory list` shows what there is.",
     "version_not_found": "That file has no version of that number; `membox memory history PATH` lists them.",

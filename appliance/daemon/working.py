@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import lease
-from appliance.config import load_config
+from appliance.config import Config, load_config
 from appliance.daemon.lifecycle import stop_on_signals, was_told_to_stop
 from appliance.errors import NotConfiguredError, UnavailableError
 from appliance.jobs import Worker
@@ -34,7 +34,7 @@ class Workers:
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run, name="worker", daemon=True) for _ in range(threads)]
         self._begun = threading.Lock()
-        self._is_begun = box.database.backend != "sqlite"
+        self._is_begun = box.database.is_shared
 
     def start(self) -> None:
         """Begin."""
@@ -77,12 +77,16 @@ def work(home: Path, once: bool) -> int:
     """
     from appliance.box import open_box
 
+    config = load_config(home)
+    is_shared = config.store.backend == "postgres"
     with ExitStack() as at_end:
-        at_end.callback(_hold(home).release)
-        box = open_box(home)
+        if not is_shared:
+            at_end.callback(_hold(home, config).release)
+        box = open_box(home, config=config, keeps=not is_shared)
         at_end.callback(box.close)
         if once:
-            box.jobs.queue.take_back_all()
+            if not is_shared:
+                box.jobs.queue.take_back_all()
             worker, count = Worker(box.jobs.queue, box.jobs.kinds), 0
             while worker.run_one():
                 count += 1
@@ -96,11 +100,11 @@ def work(home: Path, once: bool) -> int:
         return 0
 
 
-def _hold(home: Path) -> Lease:
+def _hold(home: Path, config: Config) -> Lease:
     holder = lease.holder(home)
     if holder is None or holder.what != DAEMON:
         return Lease.acquire(home, COMMAND)
-    if load_config(home).jobs.worker_enabled:
+    if config.jobs.worker_enabled:
         raise UnavailableError(
             "daemon_works", f"The daemon of {home} works on the jobs itself; `membox jobs list` shows them."
         )
