@@ -29,6 +29,9 @@ _CRITICAL = "database"  # the check whose errors are the new release's; others m
 def look(home: Path) -> Answer:
     """What the switch means for the database; what lies beside it from another day must not be taken for its own."""
     database.tidy(_database(home))
+    if load_config(home).store.backend == "postgres":
+        # The daemon, which alone has the server's password, migrates when it starts; there is no way back from that.
+        return {"schema": "on a server", "must_migrate": False}
     found = database.outlook(_database(home))
     return {"schema": found.schema, "must_migrate": found.must_migrate}
 

@@ -74,11 +74,11 @@ def open_postgres(dsn: str, password: str = "", admit: Admit = lambda: None, kee
 
     Args:
         dsn: its address, `postgresql://USER@HOST/DATABASE`; a given `password` beats one in it.
-        admit: raises while writes are held.
+        admit: raises while writes are held; what is older is migrated all the same.
         keeps: whether this process is to keep notebook and beat when no other does (`Database.term`).
 
     Raises:
-        UnavailableError: the server cannot be reached; or `held`, and the tables are not there or older.
+        UnavailableError: the server cannot be reached.
         NotConfiguredError: it refuses the password or the user, or the database is another program's.
         StorageError: it was written by a newer membox, or cannot be migrated; nothing was changed.
     """
@@ -88,8 +88,7 @@ def open_postgres(dsn: str, password: str = "", admit: Admit = lambda: None, kee
     server = Server(dsn, password)
     place, version = postgres_schema(dsn, password)
     _require_known(version, place)
-    if version != known_versions()[-1]:
-        admit()
+    if version != known_versions()[-1]:  # also while writes are held: a new release has no other moment for it
         _migrate("-", place, json.dumps({"dsn": dsn, "password": password}))
     return PostgresDatabase(server, admit, keeps)
 

@@ -93,3 +93,16 @@ def test_what_lies_beside_the_database_from_another_day_is_not_taken_for_the_swi
         (home / name).write_bytes(b"of another day")
     release_steps.look(home)
     assert [*home.glob("membox.db.*")] == []
+
+
+def test_a_database_on_a_server_is_left_to_the_daemon(home: Path) -> None:
+    """There is no file to copy, and none is made."""
+    address = 'backend = "postgres"\npostgres_dsn = "postgresql://membox@/membox?host=/nowhere"\n'
+    (home / "config.toml").write_text(f"[store]\n{address}")
+    (home / "membox.db").unlink()
+    assert release_steps.look(home) == {"schema": "on a server", "must_migrate": False}
+    held = release_steps.hold_writes(home, "an upgrade", 60.0)
+    release_steps.swap(home, held["until"])
+    assert release_steps.go_back(home, was_made=False) == {"is_back": True}
+    release_steps.tidy(home)
+    assert not (home / "membox.db").exists()
