@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from appliance.daemon import health
 from appliance.daemon.findings import error, ok, warn
+from appliance.memory.registry_models import ModelKind, ModelRequest
 from appliance.notebook.models import Note
 
 pytestmark = pytest.mark.browser
@@ -158,6 +159,36 @@ def test_a_search_says_what_contradicts_and_whom_it_trusts(lived_in: Any, sign_i
     expect(page.get_by_text("These may contradict each other:").first).to_contain_text("02:00")
     page.goto(f"{lived_in.url}/search?q=Petter wires")
     expect(page.locator(".result").filter(has_text="Petter wires the greenhouse")).to_contain_text("untrusted web")
+
+
+def test_a_result_is_judged_by_keyboard_without_leaving_the_page(house: Any, sign_in: Callable[..., Page]) -> None:
+    house.box.notebook.capture(Note(text="The wombat's burrow has a second door"), "owner")
+    page = sign_in(house)
+    page.goto(f"{house.url}/search?q=wombat")
+    form = page.locator(".result").first.get_by_role("form", name="Did this help?")
+    useless = form.get_by_role("button", name="Not helpful")
+    useless.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("the next training learns from it")).to_be_visible()
+    expect(useless).to_have_attribute("aria-pressed", "true")
+    expect(form.get_by_role("button", name="Helpful", exact=True)).to_have_attribute("aria-pressed", "false")
+    owner = house.box.access.owner
+    asked = ModelRequest(tenant_id="home", agent_id=owner.agent_id)
+    summary = house.box.registry.state(owner, ModelKind.RERANKER, asked).signal_summary
+    assert summary == {"reranker-baseline-v1": {"helpful.count": 1.0, "helpful.avg": 0.0}}
+
+
+def test_a_result_is_judged_without_scripts_too(
+    house: Any, sign_in: Callable[..., Page], make_context: Callable[..., BrowserContext]
+) -> None:
+    house.box.notebook.capture(Note(text="The wombat's burrow has a second door"), "owner")
+    without_scripts = make_context(java_script_enabled=False)
+    without_scripts.add_cookies(sign_in(house).context.cookies())
+    page = without_scripts.new_page()
+    page.goto(f"{house.url}/search?q=wombat")
+    page.get_by_role("button", name="Helpful", exact=True).first.click()
+    page.wait_for_url("**/search?q=wombat#mem_*")
+    expect(page.locator(".result").first).to_contain_text("second door")
 
 
 def test_what_others_wrote_is_shown_not_run(house: Any, sign_in: Callable[..., Page]) -> None:
