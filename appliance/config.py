@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from appliance.errors import NotConfiguredError
-from appliance.home import CONFIG_FILE, DATABASE_FILE, expanded
+from appliance.home import CONFIG_FILE, DATABASE_FILE, content, expanded
 from appliance.settings import Name, Section, Settings
 
 # A password in an address, in a value that is not possible.
@@ -107,7 +107,7 @@ def load_config(home: Path, environ: Mapping[str, str] = os.environ) -> Config:
 def read_toml(file: Path) -> dict[str, Any]:
     """The tables of `file`, none when there is no such file; NotConfiguredError when it cannot be read."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(content(file).decode())
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

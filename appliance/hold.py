@@ -17,7 +17,7 @@ from pathlib import Path
 
 from appliance.durable import sync, write_atomically
 from appliance.errors import UnavailableError
-from appliance.home import run_directory
+from appliance.home import content, run_directory
 
 HELD = "held"
 _LONGEST_RETRY = 10  # a hold mostly ends long before its time
@@ -68,7 +68,7 @@ def release(home: Path) -> bool:
 def written(home: Path) -> Hold | None:
     """The hold on `home`, also one whose time is over, as long as nothing has been written since."""
     try:
-        return Hold(**json.loads(hold_path(home).read_bytes()))
+        return Hold(**json.loads(content(hold_path(home))))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):

@@ -1,6 +1,8 @@
 """Where a box's state lives. Standard library only: the command line needs it before anything heavy is loaded."""
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +37,14 @@ def _user_data(environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_DATA_HOME", "")
     # The XDG specification: a relative path is to be ignored.
     return Path(base) if base.startswith("/") else Path.home() / ".local" / "share"
+
+
+def content(file: Path) -> bytes:
+    """What a regular file holds; OSError for any other: root reads in homes too, and a pipe there would hold it up."""
+    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(file))
+        return opened.read()
 
 
 def user_config(environ: Mapping[str, str] = os.environ) -> Path:

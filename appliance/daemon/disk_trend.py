@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from appliance.durable import write_atomically
-from appliance.home import run_directory
+from appliance.home import content, run_directory
 
 _KEPT_DAYS, _LEAST_DAYS = 15, 7
 
@@ -38,7 +38,7 @@ def _file(home: Path) -> Path:
 def _noted(home: Path) -> dict[str, int]:
     """Bytes by day; none where nothing can be read, as it is a guess and no more."""
     try:
-        found = json.loads(_file(home).read_bytes())
+        found = json.loads(content(_file(home)))
         return {date.fromisoformat(day).isoformat(): int(free) for day, free in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

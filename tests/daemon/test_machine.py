@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from appliance import hold
+from appliance.config import read_toml
 from appliance.daemon import disk_trend, health
 from appliance.daemon.findings import Severity
+from appliance.errors import NotConfiguredError
+from appliance.home import run_directory
 from appliance.machine import Machine, Said, WatchedMachine
 from appliance.provision import managed
 
@@ -30,6 +33,18 @@ def test_a_machine_that_is_no_box_hears_of_its_home_alone(tmp_path: Path, monkey
 
 def test_a_box_without_any_tool_is_looked_at_without_a_fault(box: Tools) -> None:
     assert {finding.severity for finding in health.machine_findings(box.machine, deep=True)} == {OK}
+
+
+def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(box: Tools) -> None:
+    home = box.machine.home
+    files = [home / "config.toml", run_directory(home) / "disk.json", hold.hold_path(home)]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.unlink(missing_ok=True)
+        os.mkfifo(file)
+    assert "disk" in {finding.check for finding in health.machine_findings(box.machine, deep=True)}
+    with pytest.raises(NotConfiguredError, match="is no regular file"):
+        read_toml(files[0])
 
 
 def test_a_tool_that_hangs_is_given_up(box: Tools) -> None:
