@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient, path_part
+from appliance.client.transport import ANSWER_SECONDS
 from appliance.errors import InvalidError, NotFoundError
 from appliance.mcp import fields
 from appliance.quoting import quotation
@@ -66,8 +67,8 @@ def _speaking(box: BoxClient, given: Json) -> Json:
     return given if given.keys() >= fields.SPEAKER.keys() else {**box.speaker(), **given}
 
 
-def _posting(path: str) -> Callable[[BoxClient, Json], Json]:
-    return lambda box, given: box.post(path, _speaking(box, given), LONG_WORK_SECONDS)
+def _posting(path: str, seconds: float = ANSWER_SECONDS) -> Callable[[BoxClient, Json], Json]:
+    return lambda box, given: box.post(path, _speaking(box, given), seconds)
 
 
 def _inspect(box: BoxClient, given: Json) -> Json:
@@ -172,7 +173,7 @@ TOOLS = (
         "Compact",
         "Sum up what is known about something in one new item, linked to its sources; for what is recalled again and"
         " again, or is too long for your context.",
-        _posting("/v0/memory/compact"),
+        _posting("/v0/memory/compact", LONG_WORK_SECONDS),
         {"query": fields.QUERY, "scope": fields.STORED_SCOPE, **fields.COMPACTION, **fields.SPEAKER},
         ("query",),
         told=_summary_quoted,
