@@ -248,3 +248,12 @@ def test_the_version_a_recall_is_routed_to_ranks_it(ada: Any, memory: Memory, da
     answer = ada.ask("gate code")
     assert (answer.model_version, answer.model_route) == ("by salience", "canary_allowlist")
     assert [item.memory_id for item in answer.items] == [policy, plain]
+
+
+def test_what_a_command_of_its_own_recalled_is_kept_when_it_ends(
+    ada: Any, memory: Memory, count: Callable[[], Any]
+) -> None:
+    ada.remember("the gate code is 4711", "the gate was painted")
+    ada.ask("gate")
+    memory.close()
+    assert count() == (1, 2)
