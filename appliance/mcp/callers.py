@@ -27,7 +27,7 @@ class Callers:
         is_served: whether a daemon answers; a home without one is opened for each call anew.
         tokens: what MEMBOX_MCP_TOKENS allows; the server's own key must be the owner's, or an admin's, for them.
         must_show: whether a call without a token is refused.
-        is_open: auth mode `disabled`: the caller is admin of whatever tenant and agent it names.
+        is_open: auth mode `disabled`: no token counts, the caller is admin of whatever tenant and agent it names.
     """
 
     connect: Callable[[str], BoxClient]
@@ -43,7 +43,7 @@ class Callers:
             UnauthorizedError: `missing_mcp_token`, `invalid_mcp_token`.
             MemboxError: the box cannot be reached, or does not let the server act for the token.
         """
-        if token:
+        if token and not self.is_open:
             return self._of_token(token)
         if self.must_show:
             raise UnauthorizedError(

@@ -98,7 +98,7 @@ async def test_with_auth_off_a_call_is_of_whomever_it_names(agent: Callable[...,
     named = {"tenant_id": "t_legacy", "agent_id": "a_legacy"}
     async with agent(dotted=True, is_open=True) as client:
         stored = answer(await client.call_tool("brain.remember", {"payload": {**named, "items": [fact("Old")]}}))
-        asked = {**named, "memory_id": stored["memory_ids"][0]}
+        asked = {**named, "memory_id": stored["memory_ids"][0], "auth_token": "of other days"}
         whole = answer(await client.call_tool("brain.inspect", {"payload": asked}))
         unnamed = answer(await client.call_tool("brain.recall", {"payload": {"query": "Old"}}))
     assert (whole["tenant_id"], whole["agent_id"], unnamed["items"]) == ("t_legacy", "a_legacy", [])
