@@ -46,6 +46,7 @@ _FULL = "53100"
 _READ_ONLY = "25006"
 _BUSY = {"57014", "55P03", "40001", "40P01", "53300", "25P03"}  # cancelled, locked, crossed, too many connections, idle
 _GOING = {"57P01", "57P02", "57P03"}  # it shuts down, crashed, or starts
+_UNFIT = {"22001", "22003"}  # a text or a number that is too large for its column
 _NO_TEXT = {"22021", "22P05"}  # U+0000 and what is no character
 _REFUSED = re.compile(r'(database|role|user) "[^"]*" does not exist|no pg_hba\.conf entry[^,]*|not permitted[^,]*')
 CROSSED = {"40001", "40P01", "23505"}  # two writes met: serialisation, deadlock, or both put in the same
@@ -186,6 +187,8 @@ def translate(fault: DBAPIError) -> MemboxError:
             "database_read_only",
             "The database takes no writes (a replica, or made read-only); let store.postgres_dsn name the primary.",
         )
+    if state in _UNFIT:
+        return InvalidError("invalid", f"That is larger than anything stored there ({said}).")
     if state in _NO_TEXT or "NUL (0x00)" in said:
         return InvalidError("invalid", "The text has a character that no text can have (U+0000).")
     return StorageError("storage_failed", f"The database could not be used ({said}). Run `membox doctor`.")
