@@ -21,8 +21,7 @@ def take_out(conn: Connection, rows: Sequence[Row[Any]]) -> list[int]:
     """The same without looking at the summaries they stand in: these ids, for `summaries.settle`."""
     ids = [row.id for row in rows]
     bereft = summaries.made_of(conn, ids)
-    for row in rows:
-        similarity.remove(conn, row.tenant_id, row.id, row.text)
+    similarity.remove(conn, rows)
     conn.execute(delete(memory_items).where(memory_items.c.id.in_(ids)))  # what refers to them goes with them
     return [summary_id for summary_id in bereft if summary_id not in ids]
 

@@ -10,11 +10,12 @@ neighbour is named and nothing is merged.
 
 import random
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from itertools import batched, combinations
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from appliance.memory.models import Scope
 from appliance.memory.visibility import visible_to
@@ -31,6 +32,11 @@ _LOOKED_AT = 20  # candidates of a band: a thousand near-copies need not all be 
 _AT_ONCE = 100  # bands asked for in one statement
 _MASK, _WIDE = (1 << 32) - 1, (1 << 64) - 1
 _insert = Direct(insert(similarity_bands))
+_delete = Direct(
+    delete(similarity_bands).where(
+        similarity_bands.c.band == bindparam("band"), similarity_bands.c.item_id == bindparam("item_id")
+    )
+)
 _fixed = random.Random(20261120)  # noqa: S311 - a fixed family of hash functions, nothing secret
 _FACTORS = [_fixed.getrandbits(32) | 1 for _ in _BANDS_OF_MINIMUM]
 _MIX = _fixed.getrandbits(64) | 1
@@ -114,9 +120,8 @@ def store(conn: Connection, items: list[tuple[int, list[int]]]) -> None:
         _insert.many(conn, rows)
 
 
-def remove(conn: Connection, tenant_id: str, item_id: int, text: str) -> None:
-    """Take out the bands of an item that is being forgotten or replaced."""
-    bands = sketch(tenant_id, content_words(text))
-    conn.execute(
-        delete(similarity_bands).where(similarity_bands.c.band.in_(bands), similarity_bands.c.item_id == item_id)
-    )
+def remove(conn: Connection, rows: Sequence[Row[Any]]) -> None:
+    """Take out the bands of items that are being forgotten or replaced: rows with `id`, `tenant_id` and `text`."""
+    bands = [(band, row.id) for row in rows for band in set(sketch(row.tenant_id, content_words(row.text)))]
+    if bands:
+        _delete.many(conn, [{"band": band, "item_id": item_id} for band, item_id in bands])

@@ -68,7 +68,7 @@ def _says(source: Row[Any], line: str) -> bool:
 
 def _replace(conn: Connection, summary: Row[Any], lines: Sequence[str], source_ids: Sequence[int]) -> None:
     """Keep `lines` of a summary, under its id, in a row of its own: what was made of the old text goes with the old."""
-    similarity.remove(conn, summary.tenant_id, summary.id, summary.text)
+    similarity.remove(conn, [summary])
     conn.execute(delete(memory_items).where(_items.id == summary.id))
     if not lines:
         return
