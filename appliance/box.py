@@ -82,7 +82,7 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         at_end.callback(memory.close)
         registry = Registry(database, clock, config.models.signal_window, memory.traces.judged)
         jobs = Jobs(database, clock)
-        work = Work(database, clock, jobs, registry)
+        work = Work(database, clock, jobs, registry, memory.vectors)
         sections = NotebookSections(config.core.tenant, clock)
         core = config.core
         notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, core.timezone, clock, core.tenant)

@@ -83,11 +83,18 @@ def upkeep_of(box: "Box") -> list[Upkeep]:
     """The upkeep of `box`: hand edits, vectors and traces within seconds, what has expired, how its disk fills."""
     return [
         Upkeep("notice", 2, box.notebook.notice),
-        Upkeep("vectors", 1, lambda: box.memory.vectors.catch_up(_VECTORS_SECONDS)),
+        _vectors(box),
         Upkeep("traces", 5, box.memory.traces.store, everywhere=True),
         Upkeep("purge", 3600, lambda: purge(box)),
         Upkeep("disk", 3600, lambda: disk_trend.note(box.home, box.clock()), everywhere=True),
     ]
+
+
+def _vectors(box: "Box") -> Upkeep:
+    """Vectors: made here or, where several processes share the store, by whichever worker takes the job."""
+    if box.database.is_shared:
+        return Upkeep("vectors", 10, box.work.embed)
+    return Upkeep("vectors", 1, lambda: box.memory.vectors.catch_up(_VECTORS_SECONDS))
 
 
 def purge(box: "Box") -> None:

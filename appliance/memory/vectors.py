@@ -10,12 +10,13 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Literal, override
 
 from sqlalchemy import ColumnElement, Connection, Row
 
-from appliance.errors import MemboxError
+from appliance.errors import MemboxError, NotConfiguredError
+from appliance.jobs import Finish, Kind, Running
 from appliance.memory.candidates import CandidateSource, Query
 from appliance.memory.embedding import Embedder, embedder
 from appliance.memory.embedding.choice import unusable
@@ -29,8 +30,27 @@ type Size = Literal["off", "light", "better"]
 _BATCH, _BATCH_CHARACTERS = 256, 20_000  # at most so many items get their vectors at once, of about so much text
 _AGAIN_SECONDS = 60.0  # after which a model that failed is tried again
 _ALONE_SECONDS = 1.0
+_TURN_SECONDS, _PAUSE_SECONDS = 5.0, 0.05  # of a job
+VECTORS = "vectors"
 _QUESTIONS_KEPT = 64
 _log = logging.getLogger(__name__)
+
+
+def vectors_kind(vectors: "Vectors") -> Kind:
+    """Jobs of no tenant that give every item its vector: where several processes share a store, one does it at a time.
+
+    A model that does not work makes the job fail, so that it is tried elsewhere or later.
+    """
+
+    def work(running: Running) -> Finish:
+        while not vectors.catch_up(_TURN_SECONDS):
+            running.proceed()
+            if vectors.fault:
+                raise NotConfiguredError("no_embedding_model", vectors.fault)
+            sleep(_PAUSE_SECONDS)  # another thread of this process may be at it
+        return lambda _conn: {}
+
+    return Kind(VECTORS, work)
 
 
 class Vectors(CandidateSource):

@@ -1,11 +1,14 @@
 """Work on the memory that is asked for now and done by a worker: reflect, train, cleanup (contract memory-api)."""
 
+from sqlalchemy import Connection
+
 from appliance.clock import Clock
 from appliance.jobs import Jobs
 from appliance.memory.cleanup import CLEANUP, cleanup_kind
 from appliance.memory.reflect import REFLECT, reflect_kind
 from appliance.memory.registry import Registry
 from appliance.memory.training import TRAIN, train_kind
+from appliance.memory.vectors import VECTORS, Vectors, vectors_kind
 from appliance.memory.work_models import (
     CleanupRequest,
     CleanupWork,
@@ -19,14 +22,19 @@ from appliance.memory.work_models import (
 from appliance.principal import Principal, Role
 from appliance.storage import Database
 
+NOBODY = ""  # whose jobs no caller can name
+
 
 class Work:
     """Queues jobs for the caller who may ask for them; each answer has the id the job is found by from then on."""
 
-    def __init__(self, database: Database, clock: Clock, jobs: Jobs, registry: Registry) -> None:
-        self._queue = jobs.queue
+    def __init__(self, database: Database, clock: Clock, jobs: Jobs, registry: Registry, vectors: Vectors) -> None:
+        self._database, self._queue, self._vectors = database, jobs.queue, vectors
         jobs.register(
-            reflect_kind(database, clock), cleanup_kind(database, clock), train_kind(database, registry, clock)
+            reflect_kind(database, clock),
+            cleanup_kind(database, clock),
+            train_kind(database, registry, clock),
+            vectors_kind(vectors),
         )
 
     def reflect(self, who: Principal, request: ReflectRequest) -> ReflectAnswer:
@@ -53,3 +61,14 @@ class Work:
             job_id=self._queue.submit(request.tenant_id, who.agent_id, CLEANUP, payload),
             notes=f"What expired {request.grace_hours} hours ago or earlier is deleted for good.",
         )
+
+    def embed(self) -> None:
+        """Have a worker give items their vectors, if any has none and no worker has been asked for that yet."""
+        if self._vectors.fault or not self._vectors.behind():
+            return
+
+        def ask(conn: Connection) -> None:
+            if not self._queue.is_open(conn, NOBODY, VECTORS):
+                self._queue.enqueue(conn, NOBODY, VECTORS, VECTORS, {})
+
+        self._database.write(ask)

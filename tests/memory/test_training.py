@@ -101,7 +101,7 @@ class School:
 def school(database: Database, memory: Memory, clock: Any) -> School:
     registry = Registry(database, clock, judged=memory.traces.judged)
     jobs = Jobs(database, clock)
-    return School(database, memory, registry, jobs, Work(database, clock, jobs, registry), clock)
+    return School(database, memory, registry, jobs, Work(database, clock, jobs, registry, memory.vectors), clock)
 
 
 @pytest.fixture

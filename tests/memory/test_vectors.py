@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from appliance.errors import NotConfiguredError
-from appliance.memory import Memory
+from appliance.jobs import Jobs, Worker
+from appliance.memory import Memory, Registry, Work
 from appliance.memory import vectors as vectors_module
 from appliance.memory.vectors import Vectors
 from appliance.principal import Principal, Role
@@ -202,3 +203,35 @@ def test_a_question_is_embedded_once(me: Caller, memory: Memory, model: Pictures
     memory.vectors.catch_up()
     me.recall(f"{QUESTION} of a backup")
     assert model.asked.count(f"{QUESTION} of a backup") == 1
+
+
+def test_a_worker_makes_vectors_once_it_is_asked(
+    me: Caller, memory: Memory, model: Pictures, database: Database, clock: MovableClock
+) -> None:
+    jobs = Jobs(database, clock)
+    work = Work(database, clock, jobs, Registry(database, clock, 500), memory.vectors)
+    worker = Worker(jobs.queue, jobs.kinds)
+    work.embed()
+    assert not worker.run_one(), "nothing was missing"
+    me.remember(PHOTOS)
+    work.embed()
+    work.embed()
+    assert worker.run_one()
+    assert not worker.run_one(), "it was asked twice for one thing"
+    assert me.recall(QUESTION) == [PHOTOS]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # a server has a clock of its own
+def test_a_worker_whose_model_fails_leaves_the_job_to_be_tried_again(
+    me: Caller, memory: Memory, model: Pictures, database: Database, clock: MovableClock, seconds: list[float]
+) -> None:
+    jobs = Jobs(database, clock)
+    work = Work(database, clock, jobs, Registry(database, clock, 500), memory.vectors)
+    me.remember(PHOTOS)
+    work.embed()
+    model.fault = ImportError("no onnxruntime")
+    assert Worker(jobs.queue, jobs.kinds).run_one()
+    model.fault, seconds[0] = None, seconds[0] + 3600
+    clock.move(hours=1)
+    assert Worker(jobs.queue, jobs.kinds).run_one()
+    assert me.recall(QUESTION) == [PHOTOS]

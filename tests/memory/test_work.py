@@ -12,6 +12,7 @@ from appliance.errors import ConflictError, ForbiddenError, NotFoundError
 from appliance.jobs import Jobs, Worker
 from appliance.jobs.models import JobAnswer
 from appliance.memory import Registry, Work, cleanup, deleting
+from appliance.memory.vectors import Vectors
 from appliance.memory.work_models import CleanupRequest, CompactRequest, ReflectRequest
 from appliance.storage import Database
 from appliance.storage.schema import audit_log, item_vectors, memory_items, similarity_bands, summary_sources
@@ -32,7 +33,7 @@ def jobs(database: Database, clock: Any) -> Jobs:
 
 @pytest.fixture
 def work(database: Database, clock: Any, jobs: Jobs) -> Work:
-    return Work(database, clock, jobs, Registry(database, clock, 500))
+    return Work(database, clock, jobs, Registry(database, clock, 500), Vectors(database, "off"))
 
 
 @pytest.fixture
