@@ -162,7 +162,7 @@ def unreachable(server: Server, fault: "psycopg.OperationalError") -> Unavailabl
         return NotConfiguredError(
             "database_refused", f"{where} does not let membox in ({match[0]}); see docs/postgresql.md, Set-up."
         )
-    reason = said.rpartition("failed: ")[2] or said
+    reason = said.rpartition("failed: ")[2].partition(" Is the server")[0] or said
     return UnavailableError(
         UNREACHABLE, f"{where} cannot be reached now ({reason[:200]}); start it, or correct store.postgres_dsn."
     )

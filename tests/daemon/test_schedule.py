@@ -342,3 +342,43 @@ def test_old_runs_are_forgotten_but_for_the_last_of_each_outcome(driver: Driver)
     driver.clock.now += timedelta(days=100)
     runs.forget_old()
     assert [row.outcome for row in driver.rows()] == ["ok"]
+
+
+def test_what_another_daemon_has_run_meanwhile_is_not_due_when_this_one_keeps_the_beat_again(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, term = driver.box.database, [1]
+
+    def own_term() -> int:
+        if not term:
+            raise UnavailableError("kept_elsewhere")
+        return term[0]
+
+    monkeypatch.setattr(database, "term", own_term)
+    schedule = driver.start("23:55", grace=None)
+    term.clear()
+    driver.pass_time(schedule, timedelta(days=1))
+    assert driver.ran == []
+    Runs(database, driver.clock).recorded("job", lambda: "the other's", str)
+    term.append(3)
+    driver.pass_time(schedule, timedelta(hours=1))
+    assert driver.ran == []
+    driver.pass_time(schedule, timedelta(days=1))
+    assert len(driver.ran) == 1
+
+
+@pytest.mark.parametrize(("everywhere", "runs"), [(True, True), (False, False)])
+def test_without_the_beat_only_upkeep_of_the_process_itself_is_done(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, everywhere: bool, runs: bool
+) -> None:
+    def kept_elsewhere() -> int:
+        raise UnavailableError("kept_elsewhere")
+
+    monkeypatch.setattr(driver.box.database, "term", kept_elsewhere)
+    done: list[bool] = []
+    upkeep = Upkeep("upkeep", 1, lambda: done.append(True), everywhere=everywhere)
+    schedule = Schedule(driver.box, jobs=[], upkeep=[upkeep])
+    driver.open.append(schedule)
+    schedule._quietly(upkeep)
+    schedule.settle()
+    assert bool(done) is runs

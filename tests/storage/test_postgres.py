@@ -289,8 +289,8 @@ class TestKeeping:
     def test_a_lost_connection_is_a_lost_term_and_a_late_write_of_it_fails(
         self, postgres_dsn: str, opened: Open, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        first = opened(postgres_dsn)
         monkeypatch.setattr(postgres_keeping, "LOOK_SECONDS", 600.0)  # it does not notice by itself
+        first = opened(postgres_dsn)
         stays = first.term()
         cut_all(postgres_server, postgres_dsn)
         second = opened(postgres_dsn)
@@ -307,8 +307,9 @@ class TestKeeping:
         assert value_of(second, "late") is None
 
     def test_the_next_term_waits_for_what_the_last_keeper_is_writing(
-        self, postgres_dsn: str, opened: Open, postgres_server: PostgresServer
+        self, postgres_dsn: str, opened: Open, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(postgres_keeping, "LOOK_SECONDS", 600.0)
         first, fenced, go = opened(postgres_dsn), threading.Event(), threading.Event()
 
         def slowly(conn: Connection) -> None:
@@ -322,7 +323,8 @@ class TestKeeping:
             assert fenced.wait(30)
             first._keeping._let_go()  # type: ignore[attr-defined] # as when its connection breaks
             taking_over = pool.submit(opened, postgres_dsn)
-            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            ours = f"datname = '{name_of(postgres_dsn)}'"
+            waiting = f"SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND {ours}"
             while not postgres_server.sql(waiting)[0][0]:
                 assert not taking_over.done()
             go.set()
