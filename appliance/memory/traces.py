@@ -132,8 +132,10 @@ def _purge(conn: Connection, now: int) -> None:
 def _store(conn: Connection, traces: dict[int, _Trace]) -> None:
     """Store traces that are not there yet, of their candidates those that are still there."""
     known = {item_id for trace in traces.values() for item_id in trace.item_ids}
-    items = conn.execute(select(memory_items.c.id, memory_items.c.created_at).where(memory_items.c.id.in_(known)))
-    born = {row.id: row.created_at for row in items}
+    there = select(memory_items.c.id, memory_items.c.created_at).where(memory_items.c.id.in_(known))
+    # Held until the end, so that none is forgotten meanwhile; one that is being forgotten just now is left out.
+    held = conn.execute(there.with_for_update(read=True, key_share=True, skip_locked=True))
+    born = {row.id: row.created_at for row in held}
     insert_absent(
         conn,
         recall_traces,
