@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select
 
 from appliance.clock import to_ms
 from appliance.jobs import Jobs, Worker
-from appliance.memory import Memory, Registry, scoring
+from appliance.memory import Memory, Registry, scoring, training
 from appliance.memory.features import NAMES
 from appliance.memory.fitting import fit, ndcg
 from appliance.memory.judgements import JudgedRecall
@@ -175,6 +175,30 @@ def test_a_better_reranker_becomes_a_canary_with_its_gain_and_is_not_promoted(ju
     assert routed.weights["recency"] == pytest.approx(BASELINE["recency"]), "a tie-breaker stays one"
     again = school.train()
     assert again["candidate_version"] is None, "nothing is gained over what it has become"
+
+
+def test_the_gain_is_measured_on_recalls_that_the_fit_did_not_see_always_split_alike(
+    judged: Callable[..., School], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school, seen, tried = judged(40, by=WEAK), [], []
+
+    def fitting(recalls: list[JudgedRecall], *rest: Any) -> list[float]:
+        seen.append({recall.question for recall in recalls})
+        return fit(recalls, *rest)
+
+    def measuring(recalls: list[JudgedRecall], *rest: Any) -> float:
+        tried.append({recall.question for recall in recalls})
+        return ndcg(recalls, *rest)
+
+    monkeypatch.setattr(training, "fit", fitting)
+    monkeypatch.setattr(training, "ndcg", measuring)
+    school.train()
+    school.train()
+    assert seen[0]
+    assert tried[0]
+    assert not seen[0] & tried[0]
+    assert seen[0] == seen[1]
+    assert tried[0] == tried[1] == tried[2] == tried[3]
 
 
 def test_what_is_no_better_is_told_and_not_registered(judged: Callable[..., School]) -> None:
