@@ -81,7 +81,8 @@ class PostgresDatabase(Database):
         self._writing = 0
         self._is_closing = False
         self._scrub_timer: threading.Timer | None = None
-        self._has_pgvector = self.write(add_pgvector)
+        with _told():
+            self._has_pgvector = self._once(add_pgvector)
         with self.read() as conn:
             is_due = conn.execute(select(box_state.c.key).where(box_state.c.key == "scrub_due")).first() is not None
         self._keeping = Keeping(server, self._engine, keeps)

@@ -136,6 +136,18 @@ class TestOpening:
         open_postgres(blank_dsn, "hunter22").close()
         assert commands == [([sys.executable, "-m", "appliance.storage.migrations", "-"], None)]
 
+    @pytest.mark.parametrize("place", ["blank_dsn", "postgres_dsn"])
+    def test_it_opens_while_writes_are_held_as_a_new_release_does(
+        self, place: str, opened: Open, request: pytest.FixtureRequest
+    ) -> None:
+        def held() -> None:
+            raise UnavailableError("held")
+
+        database = opened(request.getfixturevalue(place), admit=held)
+        assert value_of(database, "anything") is None
+        with pytest.raises(UnavailableError):
+            database.write(put("anything"))
+
     def test_without_pgvector_words_alone_are_searched_and_it_is_said(
         self, blank_dsn: str, opened: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
