@@ -46,20 +46,14 @@ _items = memory_items.c
 
 @dataclass(slots=True)
 class Statement:
-    """A sentence, where it stands first, and every item that says the same."""
+    """A sentence, the newest item that says it, and where it stands in each that does: where it begins and ends."""
 
     row: Row[Any]
-    first: int
-    last: int
-    sources: dict[str, None] = field(default_factory=dict)
+    text: str
+    sources: dict[str, tuple[int, int]] = field(default_factory=dict)
     is_known: bool = False
     why: Sequence[str] = ()
     worth: float = 0.0
-
-    @property
-    def text(self) -> str:
-        """The sentence."""
-        return str(self.row.text[self.first : self.last])
 
 
 def reflect_kind(database: Database, clock: Clock) -> Kind:
@@ -88,16 +82,18 @@ def facts_in(rows: Sequence[Row[Any]]) -> list[Statement]:
     said: dict[object, Statement] = {}
     for row in rows:
         for first, last in spans(row.text):
-            if not _states(row.text[first:last]):
+            if not _states(text := row.text[first:last]):
                 continue
-            statement = said.setdefault(meaning(row.text[first:last]), Statement(row, first, last))
-            statement.sources[row.memory_id] = None
+            statement = said.setdefault(meaning(text), Statement(row, text))
+            statement.sources.setdefault(row.memory_id, (first, last))
             is_all = last - first >= len(row.text.strip()) - 1
             statement.is_known |= is_all and row.type in (ItemType.FACT, ItemType.POLICY)
     common = Counter(word for each in said.values() for word in set(content_words(each.text)))
     for each in said.values():
         _weigh(each, common)
-    return sorted(said.values(), key=lambda each: (-each.worth, -each.row.occurred_at, each.row.id, each.first))
+    return sorted(
+        said.values(), key=lambda each: (-each.worth, -each.row.occurred_at, each.row.id)
+    )  # then as they stand
 
 
 def _states(text: str) -> bool:
@@ -119,15 +115,12 @@ def _weigh(statement: Statement, common: Mapping[str, int]) -> None:
     worth = sum(_WORTH[name] for name in statement.why) + 0.1 * spoken_of
     worth += 0.05 * min(len(statement.sources), 6) + 0.3 * row.salience + 0.2 * row.confidence
     worth -= 0.2 * (not HEDGES.isdisjoint(text_words)) + 0.1 * text.endswith("!")
-    statement.worth = round(worth * row.trust * (_KNOWN if statement.is_known else 1.0), 6)
+    statement.worth = round(max(worth, 0.0) * row.trust * (_KNOWN if statement.is_known else 1.0), 6)
 
 
 def _stored(statement: Statement) -> dict[str, Any]:
     return {
-        "memory_id": statement.row.memory_id,
-        "first": statement.first,
-        "last": statement.last,
-        "sources": list(statement.sources)[:_SOURCES],
+        "sources": [(memory_id, *span) for memory_id, span in list(statement.sources.items())[:_SOURCES]],
         "why": list(statement.why),
         "known": statement.is_known,
     }
@@ -136,22 +129,16 @@ def _stored(statement: Statement) -> dict[str, Any]:
 def _told(conn: Connection, job: Job, explain: bool, now: int) -> Result:
     """The result as its agent may see it at `now`: the facts whose words still stand; explained, with their sources."""
     result = job.result or {}
-    facts = result["facts"]
-    named = {memory_id for fact in facts for memory_id in (fact["memory_id"], *fact["sources"])}
-    texts = _texts(conn, job, named, now)
-    standing = [fact for fact in facts if fact["memory_id"] in texts]
-    told = [texts[fact["memory_id"]][fact["first"] : fact["last"]] for fact in standing]
-    answer: Result = {"candidate_facts": told, **{name: result[name] for name in ("model_version", "model_route")}}
-    if explain:
-        answer["sources"] = [
-            {
-                "source_memory_ids": [each for each in fact["sources"] if each in texts],
-                "why": fact["why"],
-                "known": fact["known"],
-            }
-            for fact in standing
-        ]
-    return answer
+    texts = _texts(conn, job, {memory_id for fact in result["facts"] for memory_id, _, _ in fact["sources"]}, now)
+    answer: Result = {"candidate_facts": [], **{name: result[name] for name in ("model_version", "model_route")}}
+    sources = []
+    for fact in result["facts"]:
+        if standing := [source for source in fact["sources"] if source[0] in texts]:
+            memory_id, first, last = standing[0]
+            answer["candidate_facts"].append(texts[memory_id][first:last])
+            ids = [source[0] for source in standing]
+            sources.append({"source_memory_ids": ids, "why": fact["why"], "known": fact["known"]})
+    return answer | {"sources": sources} if explain else answer
 
 
 def _texts(conn: Connection, job: Job, memory_ids: Iterable[str], now: int) -> dict[str, str]:

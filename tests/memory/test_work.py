@@ -146,12 +146,17 @@ class TestReflect:
         self, ada: Any, clock: Any, reflect: Callable[..., str], look: Callable[..., JobAnswer]
     ) -> None:
         forgotten = ada.keep("We decided on green paint.")
+        twice = [ada.keep(f"{day}. We decided on red tiles.") for day in ("Today", "Later")]
         ada.keep({"text": "We decided on white doors.", "expires_at": iso(to_ms(clock()) + HOUR_MS)})
         ada.keep("We decided on blue walls.")
         job_id = reflect(ada)
         ada.forget(forgotten)
+        ada.forget(twice[0])
         clock.move(hours=2)
-        assert (look(ada, job_id).result or {})["candidate_facts"] == ["We decided on blue walls."]
+        assert (look(ada, job_id).result or {})["candidate_facts"] == [
+            "We decided on red tiles.",
+            "We decided on blue walls.",
+        ]
 
 
 class TestCleanup:
