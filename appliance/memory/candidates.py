@@ -77,7 +77,8 @@ class FullText(CandidateSource):
     def find(self, conn: Connection, query: Query, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
         rows = self._database.full_text(conn, query.words, visible, limit)
         if query.windows:  # what was said then must not drown in what was said since
-            rows += self._database.full_text(conn, query.words, visible & _within(query.windows), limit)
+            then = _within(query.windows, memory_items.c.occurred_at + 0)  # by its words, not by the index of times
+            rows += self._database.full_text(conn, query.words, visible & then, limit)
         return rows
 
 
@@ -89,12 +90,12 @@ class Then(CandidateSource):
         if not query.only_time:
             return []
         weightiest = (memory_items.c.salience.desc(), memory_items.c.occurred_at.desc(), memory_items.c.id)
-        statement = select(memory_items).where(visible, _within(query.windows)).order_by(*weightiest).limit(limit)
-        return list(conn.execute(statement).all())
+        then = _within(query.windows, memory_items.c.occurred_at)
+        return list(conn.execute(select(memory_items).where(visible, then).order_by(*weightiest).limit(limit)).all())
 
 
-def _within(named: Sequence[Window]) -> ColumnElement[bool]:
-    return or_(*(memory_items.c.occurred_at.between(each.first, each.last) for each in named))
+def _within(named: Sequence[Window], moment: ColumnElement[int]) -> ColumnElement[bool]:
+    return or_(*(moment.between(each.first, each.last) for each in named))
 
 
 def candidates(

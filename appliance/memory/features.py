@@ -14,7 +14,7 @@ from appliance.memory.candidates import Candidates, Query
 from appliance.memory.lexical import Occurrences, bm25, occurrences, stem
 from appliance.memory.neighbours import lent
 from appliance.memory.speakers import asked_for, speaker
-from appliance.memory.timing import nearness
+from appliance.memory.timing import is_when, nearness, tells_when
 
 NAMES: tuple[str, ...] = (
     "lexical",  # BM25 among the candidates, as a share of the best
@@ -24,6 +24,8 @@ NAMES: tuple[str, ...] = (
     "neighbour_meaning",
     "speaker",  # it is said by whom the question means
     "brevity",  # 1/2 at `_BRIEF` characters, less when longer
+    "statement",  # it is more than a question: those are not answers
+    "tells_when",  # it names a day or a span, and the question is "when"
     "time",  # it happened in the time the question names
     "salience",
     "confidence",
@@ -57,6 +59,7 @@ def measure(query: Query, candidates: Candidates, now: int) -> list[Measured]:
     found = [occurrences(row.search_text, wanted) for row in rows]
     weights, coverage = bm25(wanted, found)
     lexical = _share_of_best(weights)
+    asks_when = is_when(query.text)
     meaning = _spread(rows, candidates.cosines, candidates.floor)
     columns = (
         lexical,
@@ -66,6 +69,8 @@ def measure(query: Query, candidates: Candidates, now: int) -> list[Measured]:
         lent(rows, meaning),
         [float(bool(each & meant)) for each in speakers],
         [_BRIEF / (_BRIEF + each.length) for each in found],
+        [float(not row.text.endswith("?")) for row in rows],
+        [float(asks_when and tells_when(row.text)) for row in rows],
         [nearness(row.occurred_at, query.windows) for row in rows],
         [row.salience for row in rows],
         [row.confidence for row in rows],

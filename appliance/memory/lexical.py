@@ -7,7 +7,7 @@ them would let one caller learn which words another's items hold.
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -17,6 +17,13 @@ from snowballstemmer import stemmer
 from appliance.text import words
 
 _K1, _B = 1.0, 0.5  # fitted on conversations (docs/benchmarks.md)
+_ASKING = 0.3  # of its weight is left to a word that says how to answer rather than about what
+_ASKING_WORDS = frozenset(
+    """across ask asked aspects bring brought comprehensive conversation conversations could describe different
+    discussed discussion discussions ever explain give given help item items kind know like list long many mention
+    mentioned much often order provide recommend said say show sort specific suggest summarize summary tell
+    throughout told type use used using various walk want would""".split()
+)
 _porter = stemmer("porter")
 _stemming = Lock()  # the stemmer keeps the word it works on in itself
 
@@ -60,15 +67,19 @@ def _words_beginning(beginnings: frozenset[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, sorted(beginnings)))})[^\W_]*")
 
 
-def bm25(wanted: Collection[str], found: Sequence[Occurrences]) -> tuple[list[float], list[float]]:
-    """Each text's BM25, and the share of the wanted stems' rarity that it has, 0 to 1."""
+def bm25(wanted: Mapping[str, str], found: Sequence[Occurrences]) -> tuple[list[float], list[float]]:
+    """Each text's BM25 for the wanted words (by their stems), and the share of these words' rarity it has, 0 to 1."""
     having = [each for each in found if each.counts]
     if not having or not wanted:
         return [0.0] * len(found), [0.0] * len(found)
     mean_length = sum(each.length for each in having) / len(having)
     among = Counter(term for each in having for term in each.counts)
     store = 2 * len(having)  # candidates have more of the query's words than the store they come from
-    rarity = {term: math.log(1 + (store - among[term] + 0.5) / (among[term] + 0.5)) for term in wanted}
+    rarity = {
+        term: math.log(1 + (store - among[term] + 0.5) / (among[term] + 0.5))
+        * (_ASKING if word in _ASKING_WORDS else 1)
+        for term, word in wanted.items()
+    }
     whole = sum(rarity.values())
 
     def weight(each: Occurrences) -> float:

@@ -15,8 +15,11 @@ BASELINE: Final[Weights] = {
     "lexical": 1.0,
     "meaning": 0.7,
     "neighbour_lexical": 0.5,
+    "neighbour_meaning": 0.3,
     "speaker": 0.5,
     "brevity": 0.6,
+    "statement": 0.15,
+    "tells_when": 0.15,
     "time": 0.4,
     "salience": 0.016,  # the last four break ties
     "confidence": 0.012,

@@ -21,6 +21,13 @@ _NUMBERS = {"a": 1, "an": 1} | {
     word: number for number, word in enumerate("one two three four five six seven eight nine ten".split(), start=1)
 }
 _UNITS = {"day": (1, 0), "week": (7, 3), "month": (30, 10), "year": (365, 45)}  # days, and how many of them either way
+_WHEN = re.compile(r"\b(?:when|date|how long)\b", re.IGNORECASE)
+_TIMES = re.compile(
+    rf"\b(?:{'|'.join([*_DAYS, *_MONTHS[1:]])}|yesterday|today|midday|tonight|tomorrow|weekend"
+    r"|(?:day|week|month|year)s?|ago|last|next|since|until|soon|recently|morning|afternoon|evening|spring|summer|autumn|fall|winter"
+    r"|(?:19|20)\d\d)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,16 @@ def windows(text: str, now: int) -> tuple[list[Window], bool]:
 def nearness(at: int, named: Sequence[Window]) -> float:
     """How well a moment (epoch ms) fits the times a question names, 0 to 1; soon after one it fits half."""
     return max((_fit(at, window) for window in named), default=0.0)
+
+
+def is_when(question: str) -> bool:
+    """Whether a time is the answer to a question."""
+    return _WHEN.search(question) is not None
+
+
+def tells_when(text: str) -> bool:
+    """Whether a text names a day, a season, a span or the like."""
+    return _TIMES.search(text) is not None
 
 
 def _fit(at: int, window: Window) -> float:

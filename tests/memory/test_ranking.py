@@ -143,6 +143,20 @@ class TestSpeakers:
         assert {each.features[NAMES.index("speaker")] for each in ask("deploy")} == {0.0}
 
 
+class TestAnswers:
+    def test_a_question_is_no_answer(self, ada: Any, ask: Any) -> None:
+        ada.remember("is the gate code green?", "well, the gate code is green")
+        assert texts(ask("gate code"))[0] == "well, the gate code is green"
+
+    def test_asked_when_what_names_a_day_comes_first(self, ada: Any, ask: Any) -> None:
+        ada.remember("the gate was mended well", "the gate was mended Monday")
+        assert texts(ask("When was the gate mended?"))[0] == "the gate was mended Monday"
+
+    def test_words_about_the_asking_weigh_less_than_those_about_the_subject(self, ada: Any, ask: Any) -> None:
+        ada.remember("the list in order of mention", "the budget tracker")
+        assert texts(ask("can you list the order in which I mentioned the budget"))[0] == "the budget tracker"
+
+
 class TestTime:
     def test_of_equals_what_happened_then_comes_first(self, ada: Any, ask: Any) -> None:
         for day, text in (("17", "we met the plumber again"), ("03", "we met the plumber"), ("10", "we met a plumber")):
