@@ -170,6 +170,10 @@ class Access:
 
         self._database.write(work)
 
+    def note(self, actor: str, action: str, subject: str) -> None:
+        """Write down in the audit log that `actor` did `action` to `subject`, of the box's own tenant."""
+        self._database.write(lambda conn: self._audit(conn, self.tenant, actor, action, subject))
+
     def purge(self) -> None:
         """Drop tickets and sessions whose time is over."""
         self._database.write(lambda conn: sign_in.drop_expired(conn, self._now()))

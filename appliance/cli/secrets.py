@@ -1,15 +1,18 @@
-"""`membox secrets set | get | list | rm`: what the box needs to know and nobody else; a value is never an argument."""
+"""`membox secrets …`: what the box needs to know and nobody else; a value is never an argument."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from appliance.cli.connect import Caller, pass_caller
-from appliance.cli.output import bold, emit, examples, json_option
+from appliance.cli.output import bold, counted, emit, examples, json_option
 from appliance.cli.streams import given_secret
 from appliance.client.box_client import BoxClient, path_part
-from appliance.errors import ForbiddenError, NotFoundError
+from appliance.durable import write_atomically
+from appliance.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from appliance.home import content
 from appliance.secrets import MAX_VALUE_BYTES, check_name
 
 
@@ -78,6 +81,66 @@ def rm(caller: Caller, name: str, as_json: bool) -> None:
     with _box_of(caller) as box:
         answer = box.delete(f"/v1/secrets/{path_part(name)}")
     emit(answer, as_json, lambda: click.echo(f"Forgotten: {bold(name)}."))
+
+
+@secrets.command(epilog=examples("membox secrets export secrets.sealed"))
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+@pass_caller
+def export(caller: Caller, file: Path, as_json: bool) -> None:
+    """Write all secrets to FILE, for another box.
+
+    A copied home does not open them. FILE is sealed with a passphrase that is asked for, or read from standard input. It must not exist yet.
+    """
+    from appliance.secrets_file import seal
+
+    with _box_of(caller) as box:
+        found = {name: box.get(f"/v1/secrets/{path_part(name)}")["value"] for name in box.get("/v1/secrets")["names"]}
+    if file.exists():
+        raise ConflictError("file_exists", f"{file} is there already; name a file that is not.")
+    content = seal(found, given_secret(f"A passphrase for {file}", MAX_VALUE_BYTES, twice=True))
+    try:
+        write_atomically(file, content)
+    except OSError as fault:
+        raise InvalidError(
+            "not_written", f"{file} cannot be written ({fault.strerror}); name another place."
+        ) from fault
+    emit(
+        {"file": str(file), "names": sorted(found)},
+        as_json,
+        lambda: click.echo(f"Written: {bold(str(file))}, with {counted(len(found), 'secret')}."),
+    )
+
+
+@secrets.command("import", epilog=examples("membox secrets import secrets.sealed"))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Also those that this box has; else its own stay.")
+@json_option
+@pass_caller
+def import_(caller: Caller, file: Path, replace: bool, as_json: bool) -> None:
+    """Take in the secrets of another box.
+
+    FILE is what `membox secrets export` wrote there.
+    """
+    from appliance.secrets_file import unseal
+
+    try:
+        sealed = content(file)
+    except OSError as fault:
+        raise InvalidError("not_read", f"{file} cannot be read ({fault.strerror}).") from fault
+    opened = unseal(sealed, given_secret(f"The passphrase of {file}", MAX_VALUE_BYTES))
+    with _box_of(caller) as box:
+        own = set() if replace else set(box.get("/v1/secrets")["names"])
+        taken = sorted(opened.keys() - own)
+        for name in taken:
+            box.put(f"/v1/secrets/{path_part(name)}", {"value": opened[name]})
+    kept = sorted(opened.keys() & own)
+    stay = f" Left as they are here: {', '.join(kept)} (--replace takes them, too)." if kept else ""
+    emit(
+        {"taken": taken, "kept": kept},
+        as_json,
+        lambda: click.echo(f"Taken in: {bold(', '.join(taken) or 'none')}.{stay}"),
+    )
 
 
 @contextmanager

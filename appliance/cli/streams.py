@@ -28,18 +28,19 @@ def given_text(words: tuple[str, ...], limit: int) -> str:
     return text
 
 
-def given_secret(prompt: str, limit: int) -> str:
+def given_secret(prompt: str, limit: int, twice: bool = False) -> str:
     """A secret from a hidden prompt, or from standard input without the line end behind it.
 
     Args:
         prompt: what is asked for, on a terminal.
         limit: how many bytes it may have.
+        twice: whether a person is to repeat it: nothing else would notice a slip.
 
     Raises:
         TooLargeError, InvalidError: the input is over the limit, or no UTF-8.
     """
     if sys.stdin.isatty():
-        return str(click.prompt(prompt, hide_input=True, err=True))
+        return str(click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=twice))
     return _standard_input(limit + len("\r\n")).removesuffix("\n").removesuffix("\r")
 
 

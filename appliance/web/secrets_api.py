@@ -91,6 +91,7 @@ def set_secret(request: Request) -> SecretKept:
     """Keep a secret."""
     name = request.params["name"]
     request.box.secrets.set(name, request.body.value, request.body.replace)
+    request.box.access.note(request.principal.agent_id, "secret_set", name)
     return SecretKept(name=name)
 
 
@@ -108,4 +109,5 @@ def remove_secret(request: Request) -> SecretRemoved:
     """Forget a secret."""
     name = request.params["name"]
     request.box.secrets.remove(name)
+    request.box.access.note(request.principal.agent_id, "secret_removed", name)
     return SecretRemoved(name=name, removed=True)

@@ -168,3 +168,30 @@ def test_neither_note_nor_help_loads_the_keyring(served: Any) -> None:
         "assert not {'keyring', 'cryptography', 'tomllib', 'appliance.secrets'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], env=served.environment({}), check=True)
+
+
+def test_secrets_come_to_another_box_by_a_file_that_their_passphrase_opens(anywhere: Any, tmp_path: Path) -> None:
+    file, passphrase = tmp_path / "secrets.sealed", "twelve or more\n"
+    anywhere("secrets", "set", "mail", stdin=VALUE)
+    anywhere("secrets", "set", "tailscale", stdin="tskey")
+    written = anywhere("secrets", "export", str(file), stdin=passphrase)
+    assert "2 secrets" in written.stdout
+    assert VALUE not in written.stdout + written.stderr
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "is there already" in anywhere("secrets", "export", str(file), stdin=passphrase, code=1).stderr
+
+    anywhere("secrets", "set", "mail", stdin="another")
+    anywhere("secrets", "rm", "tailscale")
+    assert "does not open" in anywhere("secrets", "import", str(file), stdin="twelve or less", code=1).stderr
+    assert anywhere.json("secrets", "list") == {"names": ["mail"]}
+    took = json.loads(anywhere("secrets", "import", str(file), "--json", stdin=passphrase).stdout)
+    assert took == {"taken": ["tailscale"], "kept": ["mail"]}
+    assert anywhere("secrets", "get", "mail").stdout == "another\n"
+    anywhere("secrets", "import", str(file), "--replace", stdin=passphrase)
+    assert anywhere("secrets", "get", "mail").stdout == VALUE + "\n"
+
+
+def test_a_file_that_cannot_be_written_or_read_is_told_in_a_sentence(box: Any, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "no" / "where")
+    assert "cannot be written (No such file" in box("secrets", "export", nowhere, stdin="twelve or more", code=1).stderr
+    assert "cannot be read (No such file" in box("secrets", "import", nowhere, stdin="twelve or more", code=1).stderr

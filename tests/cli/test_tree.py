@@ -37,7 +37,7 @@ def test_the_tree_is_that_of_the_design() -> None:
     assert {" ".join(path) for path, command in TREE.items() if not isinstance(command, click.Group)} == {
         *("init", "status", "doctor", "note", "remember", "recall", "inspect", "forget", "health"),
         *("login", "logout", "login-link", "mcp"),
-        *(f"secrets {name}" for name in ("set", "get", "list", "rm")),
+        *(f"secrets {name}" for name in ("set", "get", "list", "rm", "export", "import")),
         *(f"daemon {name}" for name in ("start", "stop", "status", "schedule", "logs")),
         *(
             f"memory {name}"

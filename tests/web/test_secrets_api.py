@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from appliance.box import Box
 from appliance.principal import Role
+from appliance.storage.schema import audit_log
 from appliance.web.endpoint import CAPTURE, LOCAL, SERVE, SOCKET, WEB, endpoints
 from appliance.web.openapi import document
 
@@ -31,6 +34,16 @@ def test_the_owner_sets_reads_lists_and_removes_through_the_socket(owner: Any, a
     assert owner("GET", "/v1/secrets/restic-password").json["value"] == VALUE
     assert owner("DELETE", "/v1/secrets/restic-password").json["removed"] is True
     assert owner("GET", "/v1/secrets/restic-password").status == 404
+
+
+def test_setting_and_removing_is_written_down_without_the_value(owner: Any, box: Box) -> None:
+    owner("PUT", "/v1/secrets/smtp-password", {"value": VALUE})
+    owner("DELETE", "/v1/secrets/smtp-password")
+    owner("DELETE", "/v1/secrets/smtp-password")
+    with box.database.read() as conn:
+        rows = conn.execute(select(audit_log).where(audit_log.c.subject == "smtp-password").order_by(audit_log.c.id))
+        did = [(row.actor, row.action) for row in rows]
+    assert did == [(box.access.owner.agent_id, action) for action in ("secret_set", "secret_removed")]
 
 
 @pytest.mark.parametrize("door", [WEB, SERVE, CAPTURE])
