@@ -22,6 +22,7 @@ import pytest
 from appliance.storage.opening import open_postgres
 
 PLACE = "POSTGRES_OF_THE_TESTS"  # the directory, told to xdist's workers by the environment
+OWNER = f"{PLACE}_OWNER"  # the process that began the tests
 PASSWORD_USER = "guarded"  # who alone needs a password
 TEMPLATE = "membox_template"
 _SETTINGS = {
@@ -73,6 +74,7 @@ class PostgresServer:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the server's directory, in the process that starts xdist's workers."""
     if not hasattr(config, "workerinput"):
+        os.environ[OWNER] = str(os.getpid())
         os.environ[PLACE] = tempfile.mkdtemp(prefix="membox-pg-")
 
 
@@ -149,6 +151,15 @@ def _start(place: Path) -> None:
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
     _run(place, "pg_ctl", "start", "--wait", "-D", data, "-l", place / "log")
+    # Whatever ends the tests ends the server, also what leaves them no time to.
+    orphaned = """
+        while kill -0 "$0"; do sleep 2; done
+        server=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$server"
+        while [ "$server" ] && kill -0 "$server"; do sleep 1; done
+        rm -rf "$1"
+    """
+    command, nothing = ["sh", "-c", orphaned, os.environ[OWNER], str(place)], subprocess.DEVNULL
+    subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
 def _run(place: Path, program: str, *arguments: str | Path) -> None:

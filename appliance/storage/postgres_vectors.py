@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, override
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
     Row,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from appliance.storage.vectors import Vectors
 
 OLDEST = (0, 8)  # pgvector's first with iterative scans
-_kept = table("item_embeddings", column("item_id"), column("model"), column("embedding"), column("is_stale"))
+_kept = table("item_embeddings", column("item_id"), column("model"), column("embedding"), column("is_stale", Boolean))
 _STORE = text(
     "INSERT INTO item_embeddings (item_id, model, embedding, is_stale) SELECT id, :model, :embedding, false "
     "FROM memory_items WHERE id = :id AND memory_id = :memory_id FOR KEY SHARE "
@@ -108,6 +109,7 @@ class PostgresVectors(VectorIndex):
         self._model, self._dims = model, int(dims)
         self._mine = _kept.c.model == model
         self._as_vector = f"halfvec({self._dims})"
+        self._looked_to = 0
 
     @property
     def index_statement(self) -> str:
@@ -121,21 +123,26 @@ class PostgresVectors(VectorIndex):
 
     @override
     def missing(self, conn: Connection, limit: int) -> list[Row[Any]]:
+        # Behind the last batch mostly everything has a vector: all of it is looked through only where nothing follows.
+        rows = self._missing(conn, limit, self._looked_to)
+        if not rows and self._looked_to:
+            rows = self._missing(conn, limit, 0)
+        self._looked_to = rows[0].id if rows else 0
+        return rows
+
+    def _missing(self, conn: Connection, limit: int, first: int) -> list[Row[Any]]:
         c = memory_items.c
-        query: Select[Any] = select(c.id, c.memory_id, c.tenant_id, c.text).outerjoin(_kept, self._of_item())
-        return list(conn.execute(query.where(self._is_missing()).order_by(c.id).limit(limit)).all())
+        of_item = (_kept.c.item_id == c.id) & self._mine
+        query: Select[Any] = select(c.id, c.memory_id, c.tenant_id, c.text).outerjoin(_kept, of_item)
+        query = query.where(c.id >= first, or_(_kept.c.item_id.is_(None), _kept.c.is_stale))
+        return list(conn.execute(query.order_by(c.id).limit(limit)).all())
 
     @override
     def behind(self, conn: Connection) -> int:
-        query = select(func.count()).select_from(memory_items).outerjoin(_kept, self._of_item())
-        return int(conn.execute(query.where(self._is_missing())).scalar_one())
-
-    def _of_item(self) -> ColumnElement[bool]:
-        return (_kept.c.item_id == memory_items.c.id) & self._mine
-
-    @staticmethod
-    def _is_missing() -> ColumnElement[bool]:
-        return or_(_kept.c.item_id.is_(None), _kept.c.is_stale)
+        # Each vector is of an item that is there, so that two counts say it without a join.
+        items = select(func.count()).select_from(memory_items).scalar_subquery()
+        kept = select(func.count()).select_from(_kept).where(self._mine, ~_kept.c.is_stale).scalar_subquery()
+        return int(conn.execute(select(items - kept)).scalar_one())
 
     @override
     def store(self, conn: Connection, items: Sequence[Row[Any]], vectors: "Vectors") -> None:
