@@ -129,6 +129,7 @@ class Measurement:
         begin = perf_counter()
         while self._stored.without_vector():
             sleep(_POLL_SECONDS)
+        self._anew()
         self._say(f"  the last {missing:,} vectors took {perf_counter() - begin:.1f} s more")
 
     def _recalls(self, size: int) -> None:
@@ -241,9 +242,13 @@ class Measurement:
     def _loaded(self, writers: list[list[str]], readers: list[list[str]], seconds: float) -> Done:
         with running(self._load(writers, readers, seconds)) as done:
             ended = done()
-        self._line.close()  # the daemon may have hung up: it was silent all the while
-        self._line = self._box.line()
+        self._anew()
         return ended
+
+    def _anew(self) -> None:
+        """Connect again: a connection that was silent for long is hung up by the daemon."""
+        self._line.close()
+        self._line = self._box.line()
 
     def _load(self, writers: list[list[str]], readers: list[list[str]], seconds: float, again: bool = False) -> Load:
         return Load(self._box.address, self._box.key, writers, readers, seconds, again)
