@@ -65,12 +65,7 @@ def test_a_run_prints_every_line_and_writes_them_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "QUICK", TINY)
-    assert (
-        command.main(
-            ["--quick", "--directory", str(tmp_path), "--json", str(tmp_path / "out.json")]
-        )
-        == 0
-    )
+    assert command.main(["--quick", "--directory", str(tmp_path), "--json", str(tmp_path / "out.json")]) == 0
     printed, progress = capsys.readouterr()
     names = re.findall(r"^\| (\S.*?) +\|", printed, re.MULTILINE)
     assert names[2:] == MEASURED
