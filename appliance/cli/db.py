@@ -65,11 +65,11 @@ def upgrade(caller: Caller, as_json: bool) -> None:
 @json_option
 @pass_caller
 def move(caller: Caller, dsn: str, as_json: bool) -> None:
-    """Move everything into an empty PostgreSQL database, and use that from now on.
+    """Move everything to PostgreSQL, and go on there.
 
-    Stop the daemon first. It is all done in one transaction, and every row is read back and compared before it counts.
-    The SQLite file stays as it is: keep it until you trust the new place. A password is never part of DSN: it is the
-    secret postgres-password, or where PostgreSQL's own programs look for it.
+    The database there must be empty, and the daemon stopped. It is all done in one transaction, and every row is read
+    back and compared before it counts. The SQLite file stays as it is: keep it until you trust the new place. A
+    password is never part of DSN: it is the secret postgres-password, or where PostgreSQL's own programs look for it.
     """
     from appliance.box import move_to_postgres
 
