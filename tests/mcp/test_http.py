@@ -19,7 +19,8 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.mcp.conftest import answer, error, fact
 from tests.mcp.test_stdio import MEMBOX, SYSTEM
 
-pytestmark = pytest.mark.anyio
+# Each starts processes that load the SDK, which takes its time on a busy machine.
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
 
 # Puts a socket where systemd would, and becomes the program.
 ACTIVATED = """
@@ -46,7 +47,7 @@ class Address:
     def client(self, key: str, mode: str = "auto") -> Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return Client(
-            streamable_http_client(self.url, http_client=httpx2.AsyncClient(headers=headers, timeout=100)), mode=mode
+            streamable_http_client(self.url, http_client=httpx2.AsyncClient(headers=headers, timeout=300)), mode=mode
         )
 
     def ask(

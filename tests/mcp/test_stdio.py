@@ -14,7 +14,8 @@ from mcp import Client, StdioServerParameters
 
 from tests.mcp.conftest import answer, error, fact
 
-pytestmark = pytest.mark.anyio
+# Each starts processes that load the SDK, which takes its time on a busy machine.
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
 
 MEMBOX = (sys.executable, "-m", "appliance.cli.main")
 SYSTEM = {name: os.environ[name] for name in ("PATH", "XDG_CONFIG_HOME")}
@@ -91,7 +92,7 @@ def claude(tmp_path: Path) -> Callable[..., str]:
 
     def run(*words: str) -> str:
         done = subprocess.run(
-            [program, *words], env=environ, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=100
+            [program, *words], env=environ, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
