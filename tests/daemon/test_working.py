@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,6 @@ def test_while_writes_are_held_jobs_wait_and_go_on_afterwards(box: Box, monkeypa
 
 
 def test_the_doctor_tells_of_jobs_that_nobody_works_on_and_of_dead_letters(home: Path) -> None:
-    from datetime import UTC, datetime, timedelta
-
     now = [datetime(2026, 11, 20, 9, tzinfo=UTC)]
     with Lease.acquire(home, COMMAND):
         box = open_box(home, clock=lambda: now[0])
