@@ -8,7 +8,7 @@ import click
 
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import counted, emit, examples, json_option
-from appliance.client.box_client import BoxClient
+from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient
 from appliance.errors import PreconditionError
 
 _PAUSE_SECONDS = 0.2  # while the daemon is at it
@@ -26,7 +26,7 @@ def reindex(caller: Caller, no_wait: bool, as_json: bool) -> None:
     indexed.
     """
     with caller.box() as box:
-        state = box.post("/v1/reindex", {})
+        state = box.post("/v1/reindex", seconds=LONG_WORK_SECONDS)
         vectors = state["vectors_behind"]
         if not no_wait:
             state = _finish(box, state)
