@@ -14,10 +14,8 @@ from appliance.errors import ForbiddenError, PreconditionError
 from appliance.memory import Registry
 from appliance.memory.registry_models import (
     HistoryRequest,
-    ModelHistory,
     ModelKind,
     ModelRequest,
-    ModelState,
     RegisterRequest,
     SignalRequest,
 )
@@ -43,10 +41,10 @@ class Admin:
         request = model.model_validate({"tenant_id": self.tenant, "agent_id": "ada", **fields})
         return getattr(self.registry, method)(Principal(self.tenant, "ada", self.role), self.kind, request)
 
-    def state(self) -> ModelState:
+    def state(self) -> Any:
         return self._ask("state", ModelRequest, {})
 
-    def register(self, version: str = "v2", **fields: Any) -> ModelState:
+    def register(self, version: str = "v2", **fields: Any) -> Any:
         return self._ask("register", RegisterRequest, {"version": version, **fields})
 
     def fitted(self, version: str, weights: dict[str, float], **fields: Any) -> None:
@@ -55,16 +53,16 @@ class Admin:
         who = Principal(self.tenant, "ada", self.role)
         self.database.write(lambda conn: self.registry.register_in(conn, who, self.kind, request, weights))
 
-    def promote(self) -> ModelState:
+    def promote(self) -> Any:
         return self._ask("promote", ModelRequest, {})
 
-    def rollback(self) -> ModelState:
+    def rollback(self) -> Any:
         return self._ask("rollback", ModelRequest, {})
 
-    def signal(self, version: str = "v2", metric: str = "helpful", value: float = 1, **fields: Any) -> ModelState:
+    def signal(self, version: str = "v2", metric: str = "helpful", value: float = 1, **fields: Any) -> Any:
         return self._ask("signal", SignalRequest, {"version": version, "metric": metric, "value": value, **fields})
 
-    def history(self, **fields: Any) -> ModelHistory:
+    def history(self, **fields: Any) -> Any:
         return self._ask("history", HistoryRequest, fields)
 
 
@@ -280,7 +278,8 @@ def test_changes_at_once_stand_one_after_the_other(admin: Admin) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(change, range(24)))
-    active, canary = BASELINE, None
+    active: str | None = BASELINE
+    canary: str | None = None
     for item in reversed(admin.history(limit=500).items):
         payload = item.payload or {}
         if item.event_kind == "register_canary":

@@ -71,7 +71,9 @@ class School:
         """Record what was said, all at once."""
         beside = {"tenant_id": "home", "kind": "reranker", "version": "v", "metric": "helpful", "actor_agent_id": "ada"}
         at = to_ms(self.clock())
-        rows = [{**beside, "source": source, "value": value, "created_at": at} for source, value in self.said]
+        rows: list[dict[str, Any]] = [
+            {**beside, "source": source, "value": value, "created_at": at} for source, value in self.said
+        ]
 
         def work(conn: Connection) -> None:
             conn.execute(insert(model_signals), rows)

@@ -182,9 +182,8 @@ def test_a_result_is_judged_without_scripts_too(
     house: Any, sign_in: Callable[..., Page], make_context: Callable[..., BrowserContext]
 ) -> None:
     house.box.notebook.capture(Note(text="The wombat's burrow has a second door"), "owner")
-    without_scripts = make_context(java_script_enabled=False)
-    without_scripts.add_cookies(sign_in(house).context.cookies())
-    page = without_scripts.new_page()
+    signed_in = sign_in(house).context.storage_state()
+    page = make_context(java_script_enabled=False, storage_state=signed_in).new_page()
     page.goto(f"{house.url}/search?q=wombat")
     page.get_by_role("button", name="Helpful", exact=True).first.click()
     page.wait_for_url("**/search?q=wombat#mem_*")
