@@ -87,7 +87,7 @@ class Vectors(CandidateSource):
     def _make(self, size: Literal["light", "better"]) -> None:
         model = embedder(size)
         self._model = model, self._database.vector_index(model.name, model.dims)
-        self.floor = model.floor
+        self.floor, self._fault = model.floor, ""
         # Found, and then compared with what words found: one question is asked twice.
         self._embed_one = lru_cache(_QUESTIONS_KEPT)(lambda text: model.embed([text])[0])
 

@@ -15,8 +15,8 @@ def embedder(size: Size) -> Embedder:
     """The embedding model of that size; raises NotConfiguredError when it is not installed."""
     try:
         return _SIZES[size]()
-    except NotConfiguredError as fault:
-        raise unusable(size, fault.sentence) from fault
+    except (NotConfiguredError, ImportError) as fault:
+        raise unusable(size, str(fault)) from fault
 
 
 def unusable(size: Size, why: str) -> NotConfiguredError:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PACKAGE = "lmm"
 _WORD = re.compile(r"\w+")
 _START = "▁"  # before a piece that begins a word
-_WORDS_KEPT = 20_000  # whose pieces need not be looked for again
+_WORDS_KEPT, _LONGEST_KEPT = 20_000, 40  # words, of so many characters, whose pieces need not be looked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,13 @@ class LightEmbedder:
         table = self._table()
         vectors = np.zeros((len(texts), self.dims), dtype=np.float32)
         for row, text in enumerate(texts):
-            pieces = [piece for word in _WORD.findall(text.lower()) for piece in self._pieces(word)]
+            pieces = [piece for word in _WORD.findall(text.lower()) for piece in self._pieces_of(word)]
             if pieces:
                 vectors[row] = table.vectors[pieces].sum(axis=0, dtype=np.float32)
         return of_length_one(vectors)
+
+    def _pieces_of(self, word: str) -> tuple[int, ...]:
+        return self._pieces(word) if len(word) <= _LONGEST_KEPT else self._split(word)
 
     def _split(self, word: str) -> tuple[int, ...]:
         """The pieces of a word: from its beginning, the longest that there is; unknown characters are passed over."""
