@@ -40,7 +40,7 @@ class Keeping:
     """
 
     def __init__(self, server: Server, engine: Engine, competes: bool) -> None:
-        self._server, self._engine, self._competes = server, engine, competes
+        self._server, self._engine = server, engine
         self._held: psycopg.Connection[Any] | None = None
         self._term: int | None = None
         self._by = ""
