@@ -301,6 +301,8 @@ def test_work_whose_lease_was_lost_meanwhile_is_told_and_changes_nothing(
         database.write(lambda conn: conn.execute(stolen))
         while not running.is_lost:
             threading.Event().wait(0.001)
+        with pytest.raises(LeaseLostError):
+            running.proceed()
         return lambda _conn: {"mine": True}
 
     assert worker(queue, work).run_one()

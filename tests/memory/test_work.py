@@ -131,11 +131,13 @@ class TestReflect:
         bob.keep("We decided on a public feast.", scope="team")
         assert facts(caller("ada")) == ["We decided on a public feast."]
 
-    def test_a_summary_adds_nothing(self, ada: Any, memory: Any, facts: Callable[..., list[str]]) -> None:
-        ada.keep({"text": "We decided on green paint.", "type": "event"})
-        before = facts(ada)
+    def test_a_summary_adds_nothing(
+        self, ada: Any, memory: Any, reflect: Callable[..., str], look: Callable[..., JobAnswer]
+    ) -> None:
+        said = ada.keep({"text": "We decided on green paint.", "type": "event"})
         memory.compact(ada.who, CompactRequest.model_validate(ada.request(query="paint")))
-        assert facts(ada) == before == ["We decided on green paint."]
+        (source,) = (look(ada, reflect(ada), explain=True).result or {})["sources"]
+        assert (source["source_memory_ids"], source["why"]) == ([said], ["decided"])
 
     def test_a_known_fact_comes_after_what_is_new(self, ada: Any, facts: Callable[..., list[str]]) -> None:
         ada.keep({"text": "We decided on green paint for us.", "type": "fact"})
