@@ -90,7 +90,8 @@ def rm(caller: Caller, name: str, as_json: bool) -> None:
 def export(caller: Caller, file: Path, as_json: bool) -> None:
     """Write all secrets to FILE, for another box.
 
-    A copied home does not open them. FILE is sealed with a passphrase that is asked for, or read from standard input. It must not exist yet.
+    A copied home does not open them. FILE is sealed with a passphrase that is asked for, or read from standard input.
+    It must not exist yet.
     """
     from appliance.secrets_file import seal
 
