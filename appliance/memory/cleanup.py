@@ -13,7 +13,7 @@ from appliance.storage import Database
 from appliance.storage.schema import audit_log, memory_items
 
 CLEANUP = "cleanup"
-_AT_ONCE = 100
+_AT_ONCE = 50
 _HOUR_MS = 3_600_000
 _items = memory_items.c
 
