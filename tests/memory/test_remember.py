@@ -163,9 +163,9 @@ class TestIdempotency:
         self, ada: Any, live_items: Any, other: dict[str, Any]
     ) -> None:
         ada.remember("one", idempotency_key="k")
-        items = other.pop("items", ("one",))
+        fields = {"items": ("one",), **other}
         with pytest.raises(ConflictError) as refused:
-            ada.remember(*items, idempotency_key="k", **other)
+            ada.remember(*fields.pop("items"), idempotency_key="k", **fields)
         assert refused.value.word == "idempotency_conflict"
         assert live_items() == 1
 

@@ -4,6 +4,7 @@ What each endpoint asks for is written down here a second time, by hand: an endp
 registration says otherwise, fails.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -137,6 +138,7 @@ TABLE = [
     Row("GET /activity", PERSON, ADMIN),
 ]
 IN_BROWSER = ("signed in", "without csrf")
+strangers = itertools.cycle(range(1, 255))
 CALLERS = ("none", "wrong key", "capture", "reader", "writer", "admin", "foreign admin", "owner's key", *IN_BROWSER)
 KEYS = {"capture": CAPTURE, "reader": READER, "writer": WRITER, "admin": ADMIN, "foreign admin": ADMIN}
 
@@ -209,6 +211,7 @@ def caller_of(
             return browser
         if name == "wrong key":
             ask.headers = {"Authorization": "Bearer mbx_12345678_wrong"}
+            ask.client = f"198.51.100.{next(strangers)}"  # many wrong keys of one client would be too many
         return ask
 
     return caller

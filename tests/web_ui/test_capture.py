@@ -130,7 +130,10 @@ def test_a_note_waits_for_a_held_box_and_arrives_once_when_it_takes_writes_again
     expect(waiting(page)).to_have_count(1)
     assert house.day() == ""
     hold.release(house.box.home)
-    page.clock.run_for(10_000)
+    for _ in range(20):  # the answer that sets the next attempt's time comes in its own time
+        page.clock.run_for(5_000)
+        if written_today(page).count():
+            break
     expect(written_today(page)).to_have_count(1)
     expect(waiting(page)).to_have_count(0)
     assert house.day().count("Written during an upgrade.") == 1
