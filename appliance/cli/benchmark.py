@@ -5,21 +5,19 @@ They make boxes of their own and touch nobody's.
 
 import json
 import os
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from appliance.cli.output import emit, examples, json_option, shown
+from appliance.cli.output import emit, examples, json_option, progress_bar, shown
 from appliance.errors import NotConfiguredError
 
 if TYPE_CHECKING:
-    from appliance.bench.retrieval import Setup, Step
+    from appliance.bench.retrieval import Setup
     from appliance.cli.trial import Trials
 
 _OURS = Path(__file__).parents[1] / "bench" / "datasets"
@@ -101,7 +99,7 @@ def benchmark(
 
     setup = Setup(backend=backend, embedding=embedding, graph=graph_enabled)
     (done,) = run(
-        load_dataset(dataset), [setup], sorted(set(ks)), _trials(graph, lambda _setup: sqlite_path), _progress
+        load_dataset(dataset), [setup], sorted(set(ks)), _trials(graph, lambda _setup: sqlite_path), progress_bar
     )
     answer = done.as_json()
     _write(output_json, _text(answer))
@@ -181,7 +179,7 @@ def report(
     trials = _trials(graph, lambda _setup: sqlite_path)
     asked = setups(backends, [mode == "on" for mode in graph_modes], embeddings or _installed())
     comparisons = [
-        Comparison(dataset, run(dataset, asked, sorted(set(ks)), trials, _progress))
+        Comparison(dataset, run(dataset, asked, sorted(set(ks)), trials, progress_bar))
         for dataset in map(load_dataset, datasets)
     ]
     markdown = "\n\n".join(["# Retrieval benchmark", *(each.markdown() for each in comparisons)])
@@ -224,7 +222,7 @@ def leaderboard(manifest: Path, output_dir: Path, sqlite_dir: Path | None, plots
 
         return _trials(suite.graph, database)
 
-    board = rank(manifest, trials, _progress)
+    board = rank(manifest, trials, progress_bar)
     answer = board.as_json()
     _write(output_dir / "leaderboard.json", _text(answer))
     _write(output_dir / "leaderboard.md", board.markdown() + "\n")
@@ -265,7 +263,7 @@ def perf_regression(
     from appliance.bench.regression import Budgets, markdown, measure_steady
 
     with tempfile.TemporaryDirectory(prefix="membox-benchmark-") as directory:
-        steady = measure_steady(Path(directory), iterations, seed_count, _progress)
+        steady = measure_steady(Path(directory), iterations, seed_count, progress_bar)
     answer = steady.as_json(Budgets(max_remember_p95_ms, max_recall_p95_ms, max_memory_growth_bytes))
     _write(output_json, _text(answer))
     _write(output_md, markdown(answer) + "\n")
@@ -294,14 +292,6 @@ def _installed() -> Sequence[str]:
         except NotConfiguredError as error:
             click.echo(f"Without {size}: {error.sentence}", err=True)
     return found
-
-
-@contextmanager
-def _progress(label: str, length: int) -> Iterator["Step"]:
-    """A bar on a terminal; nothing where standard error goes elsewhere."""
-    hidden = not sys.stderr.isatty()
-    with click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden) as bar:
-        yield bar.update
 
 
 def _tell_drawn(paths: Sequence[Path]) -> None:

@@ -1,6 +1,5 @@
 """`membox import brainstem`: take over what another system has kept."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from itertools import batched
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from appliance.cli.connect import Caller, pass_caller
-from appliance.cli.output import counted, emit, examples, json_option, shown
+from appliance.cli.output import counted, emit, examples, json_option, progress_bar, shown
 
 _AT_ONCE = 100
 _REFUSED_SHOWN = 10
@@ -53,12 +52,12 @@ def _send(box: Any, items: Iterable[dict[str, Any]], length: int) -> dict[str, A
     """Import `items` in batches, with a bar for a person who watches."""
     counts: Counter[str] = Counter()
     refused: list[dict[str, str]] = []
-    with click.progressbar(length=length, label="Importing", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+    with progress_bar("Importing", length) as move_on:
         for batch in batched(items, _AT_ONCE, strict=False):
             answer = box.post("/v1/memory/import", {"items": list(batch)})
             counts.update({"stored": answer["stored"], "known": answer["known"]})
             refused += answer["refused"]
-            bar.update(len(batch))
+            move_on(len(batch))
     return {"stored": counts["stored"], "known": counts["known"], "refused": refused}
 
 

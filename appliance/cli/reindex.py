@@ -1,13 +1,12 @@
 """`membox reindex`: make anew what items are found by."""
 
-import sys
 import time
 from typing import Any
 
 import click
 
 from appliance.cli.connect import Caller, pass_caller
-from appliance.cli.output import counted, emit, examples, json_option
+from appliance.cli.output import counted, emit, examples, json_option, progress_bar
 from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient
 from appliance.errors import PreconditionError
 
@@ -35,11 +34,10 @@ def reindex(caller: Caller, no_wait: bool, as_json: bool) -> None:
 
 def _finish(box: BoxClient, state: dict[str, Any]) -> dict[str, Any]:
     """Go on until every item has its vector."""
-    length, hidden = state["vectors_behind"], not sys.stderr.isatty()
-    with click.progressbar(length=length, label="Vectors", file=sys.stderr, hidden=hidden) as bar:
+    with progress_bar("Vectors", state["vectors_behind"]) as move_on:
         while (left := state["vectors_behind"]) and not state["fault"]:
             state = box.post("/v1/reindex", {"begin": False})
-            bar.update(max(left - state["vectors_behind"], 0))
+            move_on(max(left - state["vectors_behind"], 0))
             if state["vectors_behind"] == left:
                 time.sleep(_PAUSE_SECONDS)
     if state["fault"]:
