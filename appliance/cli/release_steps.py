@@ -14,7 +14,6 @@ from typing import Any
 from appliance import hold, lease
 from appliance.client.box_client import BoxClient
 from appliance.client.transport import UnixTransport
-from appliance.config import load_config
 from appliance.errors import MemboxError, NotFoundError, UnavailableError
 from appliance.home import owner_key_path, socket_path
 from appliance.release import database
@@ -28,6 +27,8 @@ _CRITICAL = "database"  # the check whose errors are the new release's; others m
 
 def look(home: Path) -> Answer:
     """What the switch means for the database; what lies beside it from another day must not be taken for its own."""
+    from appliance.config import load_config
+
     database.tidy(_database(home))
     if load_config(home).store.backend == "postgres":
         # The daemon, which alone has the server's password, migrates when it starts; there is no way back from that.
@@ -127,6 +128,8 @@ STEPS: dict[str, Callable[..., Answer]] = {
 
 
 def _database(home: Path) -> Path:
+    from appliance.config import load_config  # half of such a process's time, and half of the steps ask for none
+
     return load_config(home).database_path.resolve()
 
 

@@ -1,6 +1,8 @@
 """The database's part in a switch of releases. All of it runs as the home's owner, in the new release.
 
 Beside the database DB lie, only meanwhile: ``DB.next``, the migrated copy; ``DB.previous``, the database of before.
+The room of storage, which is slow to import, is asked for only where a schema counts: the rest is a few renames, each
+a process of its own while writes are held.
 """
 
 import shutil
@@ -12,8 +14,6 @@ from appliance import hold
 from appliance.durable import sync
 from appliance.errors import StorageError, StorageFullError, UnavailableError
 from appliance.lease import COMMAND, Lease
-from appliance.storage.opening import known_versions, migrate, schema_version
-from appliance.storage.sqlite import check_file
 
 _SPARE_BYTES = 32 * 1024 * 1024
 
@@ -39,6 +39,8 @@ def outlook(database: Path) -> Outlook:
         StorageError: it has a schema that this release does not know.
         StorageFullError: there is no room for a copy.
     """
+    from appliance.storage.opening import known_versions, schema_version
+
     schema, known = schema_version(database), known_versions()
     if schema is not None and schema not in known:
         raise StorageError(
@@ -64,6 +66,9 @@ def prepare(database: Path) -> None:
     Raises:
         StorageError, StorageFullError: it cannot be copied or migrated, or does not hold together afterwards.
     """
+    from appliance.storage.opening import migrate
+    from appliance.storage.sqlite import check_file
+
     following = _next(database)
     _discard(following)
     if database.exists():

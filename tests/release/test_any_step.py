@@ -18,6 +18,7 @@ from appliance import hold
 from appliance.cli.release_steps import STEPS
 from appliance.errors import UnavailableError
 from appliance.release import Inside, Releases, Switcher, Unit, database
+from appliance.storage import opening
 from appliance.storage.opening import known_versions, schema_version
 
 SCHEMA = {"1.0.0": known_versions()[-1], "2.0.0": "9999"}
@@ -148,8 +149,8 @@ def power(monkeypatch: pytest.MonkeyPatch) -> Power:
         monkeypatch.setattr(Path, name, power.used(getattr(Path, name)))
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
     monkeypatch.setattr(database, "_opened", opened)
-    monkeypatch.setattr(database, "migrate", migrate)
-    monkeypatch.setattr(database, "known_versions", lambda: list(SCHEMA.values()))
+    monkeypatch.setattr(opening, "migrate", migrate)
+    monkeypatch.setattr(opening, "known_versions", lambda: list(SCHEMA.values()))
     return power
 
 

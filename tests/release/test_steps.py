@@ -11,6 +11,7 @@ import pytest
 from appliance.cli import release_steps
 from appliance.errors import StorageError
 from appliance.release import database
+from appliance.storage import opening
 from appliance.storage.opening import migrate as real_migrate
 
 ILL = {"check": "database", "severity": "error", "sentence": "The database takes no writes."}
@@ -83,7 +84,7 @@ def test_a_migration_that_damages_is_found(monkeypatch: pytest.MonkeyPatch, home
         with closing(sqlite3.connect(path)) as conn, conn:
             conn.execute("INSERT INTO document_versions VALUES (99999, 1, 0, 'x', 'x', 1, x'', 'x', 0, 0)")
 
-    monkeypatch.setattr(database, "migrate", damaging)
+    monkeypatch.setattr(opening, "migrate", damaging)
     with pytest.raises(StorageError, match="not sound"):
         database.prepare(home / "membox.db")
 
