@@ -59,7 +59,7 @@ wheel: $(RUNTIME) ## Build the wheel into dist/
 
 .PHONY: lock
 lock: $(DEV) ## Compile the lock files from pyproject.toml (UPGRADE=1 takes the newest versions)
-	$(call compile,requirements.lock,pyproject.toml --extra embedding --extra mcp --extra postgres)
+	$(call compile,requirements.lock,pyproject.toml --extra embedding --extra llm --extra mcp --extra notify --extra postgres)
 	$(call compile,requirements-provision.lock,pyproject.toml --extra provision --constraints requirements.lock)
 	$(call compile,requirements-build.lock,--group build --constraints requirements.lock)
 	$(call compile,requirements-dev.lock,pyproject.toml --all-extras --group dev --constraints requirements.lock)

@@ -18,8 +18,8 @@ FLOORS = (
     ("web", "mcp"),
     ("client", "daemon"),
     ("box",),
-    ("memory", "notebook", "access", "backup", "bench", "imports", "provision", "release", "support"),
-    ("jobs",),
+    ("memory", "notebook", "agents", "access", "backup", "bench", "imports", "provision", "release", "support"),
+    ("jobs", "providers"),
     ("storage",),
     ("ground",),
 )

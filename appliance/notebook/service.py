@@ -1,6 +1,6 @@
 """The notebook: capture, read, save, look back, and forget (contract notebook)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -29,21 +29,17 @@ from appliance.notebook.models import (
     Captured,
     Document,
     DocumentInfo,
-    LineOrigin,
     Note,
     Saved,
-    VersionInfo,
 )
-from appliance.notebook.origins import line_versions
-from appliance.notebook.plaintext import MAX_TEXT_BYTES, lines_of, normalise, unified
+from appliance.notebook.past import Past
+from appliance.notebook.plaintext import MAX_TEXT_BYTES, lines_of, normalise
 from appliance.notebook.removal import plan
 from appliance.notebook.versions import DELETED, FORGET
 from appliance.notebook.watch import Watch
 from appliance.notebook.working_copy import WorkingCopy
 from appliance.storage.database import Database
 from appliance.storage.schema import audit_log
-
-_MOST_HISTORY = 500
 
 
 class Notebook:
@@ -68,6 +64,7 @@ class Notebook:
         self._watch = Watch(self._files, self._copy, database)
         self._day_log = DayLog(self._copy, timezone)
         self._lock = RLock()
+        self.past = Past(self._copy, database, self._lock)
         self._settled_in: int | None = None
 
     # Keeping files and database in step
@@ -162,7 +159,9 @@ class Notebook:
     def documents(self) -> list[DocumentInfo]:
         """Every file there is, by path."""
         with self._lock:
-            return [self._info(path, held) for path, held in sorted(self._held().items()) if not held.stored.deleted]
+            return [
+                self._info(path, held) for path, held in sorted(self.past.held().items()) if not held.stored.deleted
+            ]
 
     def read(self, path: str) -> Document:
         """A file's current text.
@@ -174,7 +173,7 @@ class Notebook:
         with self._lock:
             with suppress(UnavailableError), self._changing():
                 self._watch.notice_one(path)
-            stored = self._live(path).stored
+            stored = self.past.live(path).stored
             return Document(
                 path=path,
                 text=self._copy.text(path),
@@ -211,7 +210,41 @@ class Notebook:
                 return self._saved(path)
             if base_version == held.stored.version:
                 return self._store(path, text, author, "save")
-            return self._merge(path, held, self._text_at(path, base_version), text, current, author)
+            return self._merge(path, held, self.past.text_at(path, base_version), text, current, author)
+
+    def edit(
+        self,
+        edits: Mapping[str, Callable[[str], str]],
+        author: str,
+        reason: str,
+        also: Callable[[Connection], None] | None = None,
+    ) -> list[Saved]:
+        """Change files together, each by a function from its current text (empty: no such file) to the new one.
+
+        Everything is stored in one transaction, with what `also` does in it; the files that changed are returned.
+        Nothing is stored when a function raises.
+
+        Args:
+            reason: a word for the history, at most 32 characters.
+
+        Raises:
+            InvalidError: `invalid_path`, `invalid_text`.
+            TooLargeError: `document_too_large`.
+        """
+        with self._changing():
+            changes = []
+            for path, edited in edits.items():
+                self._copy.take_in(checked_path(path))
+                held = self._copy.held.get(path)
+                current = "" if held is None or held.stored.deleted else self._copy.text(path)
+                text = self._checked_text(edited(current), allow_empty=True)
+                if text != current:
+                    changes.append(Change(path, text, author, reason))
+            if changes or also:
+                self._copy.commit(changes, also=also)
+            for change in changes:
+                self._copy.publish(change.path)
+            return [self._saved(change.path) for change in changes]
 
     def _merge(self, path: str, held: Held, base: str, yours: str, theirs: str, author: str) -> Saved:
         version = held.stored.version
@@ -228,49 +261,14 @@ class Notebook:
             detail={"path": path, "version": version, **texts},
         )
 
-    # Looking back
-
-    def history(self, path: str | None = None, limit: int = 50, before: int | None = None) -> list[VersionInfo]:
-        """Versions, newest first: of one file, `before` being a version number, or of all, `before` being a time.
-
-        Raises:
-            NotFoundError: `document_not_found`.
-        """
-        document = self._known(path).stored.id if path is not None else None
-        with self._database.read() as conn:
-            return versions.history(conn, document, max(1, min(limit, _MOST_HISTORY)), before)
-
-    def version(self, path: str, number: int) -> str:
-        """The text of a version. NotFoundError `document_not_found` or `version_not_found`."""
-        self._known(path)
-        return self._text_at(path, number)
-
-    def diff(self, path: str, old: int, new: int) -> str:
-        """What changed between two versions, as a unified diff; version 0 is the file before it was there."""
-        self._known(path)
-        return unified(path, self._text_at(path, old), self._text_at(path, new), f"version {old}", f"version {new}")
-
-    def diff_text(self, path: str, base_version: int, text: str) -> str:
-        """What saving `text` would change in a version, as a unified diff."""
-        base = self._text_at(checked_path(path), base_version)
-        return unified(path, base, normalise(text), f"version {base_version}", "yours")
-
-    def origins(self, path: str) -> list[LineOrigin]:
-        """Every line of a file with the version that brought it."""
-        stored = self._live(path).stored
-        with self._database.read() as conn:
-            found = line_versions(versions.all_texts(conn, stored.id))
-        return [
-            LineOrigin(text=line, version=row.number, created_at=row.created_at, author=row.author)
-            for line, row in found
-        ]
+    # Going back
 
     def restore(self, path: str, number: int, author: str) -> Saved:
         """Make an old version the newest. NotFoundError `document_not_found` or `version_not_found`."""
         with self._changing():
-            held = self._known(path)
+            held = self.past.known(path)
             self._copy.take_in(path)
-            text = self._text_at(path, number)
+            text = self.past.text_at(path, number)
             with self._database.read() as conn:
                 deleted = versions.reason_of(conn, held.stored.id, number) == DELETED
             if deleted == held.stored.deleted and text == self._copy.text(path):
@@ -280,7 +278,7 @@ class Notebook:
     def undo(self, path: str, author: str) -> Saved:
         """Go back to the version before the last. NotFoundError `document_not_found` or `nothing_to_undo`."""
         with self._changing():
-            held = self._known(path)
+            held = self.past.known(path)
             self._copy.take_in(path)
             if held.stored.version == 1:
                 raise NotFoundError("nothing_to_undo", f"{path} has only one version.")
@@ -301,9 +299,9 @@ class Notebook:
 
     def _remove(self, path: str, first_line: int, last_line: int, author: str, memory_id: str | None = None) -> None:
         with self._changing():
-            self._known(path)
+            self.past.known(path)
             self._copy.take_in(path)
-            count = len(lines_of(self._copy.text(self._live(path).stored.path)))
+            count = len(lines_of(self._copy.text(self.past.live(path).stored.path)))
             if not 1 <= first_line <= last_line <= count:
                 raise InvalidError("invalid_lines", f"{path} has the lines 1 to {count}.")
             removal = plan(self._copy, self._database, path, first_line, last_line, author)
@@ -358,36 +356,6 @@ class Notebook:
             lines=facts.lines,
             bytes=facts.bytes,
         )
-
-    def _held(self) -> dict[str, Held]:
-        """Every document; where another process keeps the notebook, as that has left it by now."""
-        try:
-            self._database.term()
-        except UnavailableError:
-            with self._lock:
-                self._copy.load()
-        return self._copy.held
-
-    def _known(self, path: str) -> Held:
-        """The document, deleted or not; NotFoundError `document_not_found`."""
-        held = self._held().get(checked_path(path))
-        if held is None:
-            raise NotFoundError("document_not_found", f"There is no {path} in the notebook.")
-        return held
-
-    def _live(self, path: str) -> Held:
-        """The document, if it is there now; NotFoundError `document_not_found`."""
-        held = self._known(path)
-        if held.stored.deleted:
-            raise NotFoundError("document_not_found", f"{path} was deleted; its history can bring it back.")
-        return held
-
-    def _text_at(self, path: str, number: int) -> str:
-        """The text of a version; version 0 is empty. NotFoundError `version_not_found`."""
-        text = "" if number == 0 else self._copy.text_at(path, number)
-        if text is None:
-            raise NotFoundError("version_not_found", f"{path} has no version {number}.")
-        return text
 
     @staticmethod
     def _checked_text(text: str, allow_empty: bool) -> str:

@@ -184,7 +184,7 @@ def save(request: Request) -> Saved:
 def history(request: Request) -> History:
     """Changes, newest first."""
     asked = request.query
-    return History(versions=request.box.notebook.history(asked.path, asked.limit, asked.before))
+    return History(versions=request.box.notebook.past.history(asked.path, asked.limit, asked.before))
 
 
 @endpoint(
@@ -199,7 +199,7 @@ def history(request: Request) -> History:
 def version(request: Request) -> VersionText:
     """One version, whole."""
     path, number = request.query.path, request.query.number
-    return VersionText(path=path, number=number, text=request.box.notebook.version(path, number))
+    return VersionText(path=path, number=number, text=request.box.notebook.past.version(path, number))
 
 
 @endpoint(
@@ -214,7 +214,7 @@ def version(request: Request) -> VersionText:
 def diff(request: Request) -> Diff:
     """A unified diff between two versions."""
     asked = request.query
-    return Diff(diff=request.box.notebook.diff(asked.path, asked.old, asked.new))
+    return Diff(diff=request.box.notebook.past.diff(asked.path, asked.old, asked.new))
 
 
 @endpoint(
@@ -229,7 +229,7 @@ def diff(request: Request) -> Diff:
 def diff_before_saving(request: Request) -> Diff:
     """A unified diff from the version that was read to the text that would be saved."""
     new = request.body
-    return Diff(diff=request.box.notebook.diff_text(new.path, new.base_version, new.text))
+    return Diff(diff=request.box.notebook.past.diff_text(new.path, new.base_version, new.text))
 
 
 @endpoint("POST", "/v1/notebook/preview", role=Role.READER, body=Text, answer=Html, summary="Markdown as safe HTML.")
@@ -277,7 +277,7 @@ def undo(request: Request) -> Saved:
 )
 def lines(request: Request) -> Lines:
     """Every line's origin."""
-    return Lines(lines=request.box.notebook.origins(request.query.path))
+    return Lines(lines=request.box.notebook.past.origins(request.query.path))
 
 
 @endpoint(
@@ -304,7 +304,7 @@ def _check_unmoved(request: Request, asked: ForgetLines, base_version: int) -> N
     if current.version == base_version:
         return
     chosen = slice(asked.first_line - 1, asked.last_line)
-    seen = notebook.version(asked.path, base_version).split("\n")[chosen]
+    seen = notebook.past.version(asked.path, base_version).split("\n")[chosen]
     if current.text.split("\n")[chosen] != seen:
         raise ConflictError("lines_moved", f"{asked.path} has changed meanwhile; look at it again, then forget.")
 

@@ -104,7 +104,7 @@ def _or_not_found(show: Callable[[Request], View]) -> Callable[[Request], View]:
 
 def _was_there(request: Request) -> bool:
     try:
-        return bool(request.box.notebook.history(request.query.path, 1))
+        return bool(request.box.notebook.past.history(request.query.path, 1))
     except MemboxError:
         return False
 
@@ -144,7 +144,7 @@ def edit(request: Request) -> View:
 def history(request: Request) -> View:
     """History: every change, newest first."""
     box, asked = request.box, request.query
-    found = box.notebook.history(asked.path or None, _CHANGES_A_PAGE, asked.before)
+    found = box.notebook.past.history(asked.path or None, _CHANGES_A_PAGE, asked.before)
     older = ""
     if len(found) == _CHANGES_A_PAGE:
         older = "/history?" + urlencode(
@@ -166,7 +166,7 @@ def change(request: Request) -> View:
     """What one version changed, or what differs between two."""
     box, file, new = request.box, request.query.path, request.query.number
     old = request.query.from_ if request.query.from_ is not None else new - 1
-    made = box.notebook.history(file, 1, new + 1)[0]
+    made = box.notebook.past.history(file, 1, new + 1)[0]
     return render(
         "change.html",
         file=file,
@@ -174,7 +174,7 @@ def change(request: Request) -> View:
         new=new,
         latest=_latest(file, box),
         change=_change(made, box),
-        rows=rows_of(box.notebook.diff(file, old, new)),
+        rows=rows_of(box.notebook.past.diff(file, old, new)),
     )
 
 
@@ -184,7 +184,7 @@ def version(request: Request) -> View:
     """A file as it was."""
     file, number = request.query.path, request.query.number
     latest = _latest(file, request.box)
-    html = markdown.to_html(request.box.notebook.version(file, number), file)
+    html = markdown.to_html(request.box.notebook.past.version(file, number), file)
     return render("version.html", file=file, number=number, latest=latest, html=html)
 
 
@@ -195,7 +195,7 @@ def lines(request: Request) -> View:
     box, file = request.box, request.query.path
     rows = []
     before = 0
-    for number, origin in enumerate(box.notebook.origins(file), 1):
+    for number, origin in enumerate(box.notebook.past.origins(file), 1):
         rows.append((number, origin, moment_of(origin.created_at, box), origin.version != before))
         before = origin.version
     return render("lines.html", file=file, rows=rows)
@@ -203,7 +203,7 @@ def lines(request: Request) -> View:
 
 def _latest(file: str, box: Box) -> int:
     # Not from the file: one that was deleted has a history too.
-    return box.notebook.history(file, 1)[0].number
+    return box.notebook.past.history(file, 1)[0].number
 
 
 def _shelves(listed: Iterable[DocumentInfo], box: Box) -> list[Shelf]:

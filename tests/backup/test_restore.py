@@ -26,13 +26,12 @@ def everything(box: Box) -> dict[str, Any]:
     documents = [document.path for document in box.notebook.documents()]
     request = RecallRequest(tenant_id="home", agent_id="owner", query="rosemary plum tree spare key", explain=True)
     recalled = box.memory.recall(box.access.owner, request)
+    past = box.notebook.past
     return {
         "files": {path: (box.home / "notebook" / path).read_bytes() for path in documents},
-        "history": {path: box.notebook.history(path) for path in documents},
-        "versions": {
-            path: [box.notebook.version(path, info.number) for info in box.notebook.history(path)] for path in documents
-        },
-        "origins": {path: box.notebook.origins(path) for path in documents},
+        "history": {path: past.history(path) for path in documents},
+        "versions": {path: [past.version(path, info.number) for info in past.history(path)] for path in documents},
+        "origins": {path: past.origins(path) for path in documents},
         "recalled": [item.model_dump() for item in recalled.items],
         "conflicts": recalled.conflicts,
         "keys": box.access.keys(),

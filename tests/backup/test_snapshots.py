@@ -85,7 +85,7 @@ def everything(box: Box) -> dict[str, Any]:
     request = RecallRequest(tenant_id="home", agent_id="owner", query="rosemary plum tree spare key", explain=True)
     return {
         "files": {path: (box.home / "notebook" / path).read_bytes() for path in documents},
-        "history": {path: box.notebook.history(path) for path in documents},
+        "history": {path: box.notebook.past.history(path) for path in documents},
         "recalled": [item.model_dump() for item in box.memory.recall(box.access.owner, request).items],
         "keys": box.access.keys(),
         "settings": (box.home / "config.toml").read_bytes(),

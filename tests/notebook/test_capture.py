@@ -200,4 +200,4 @@ def test_many_notes_keep_their_history_small(notebook: Notebook, database: Datab
     with database.read() as conn:
         stored = conn.execute(select(func.sum(func.length(document_versions.c.body)))).scalar_one()
     assert stored < 6 * len(notebook.read(DAY).text)
-    assert notebook.version(DAY, 150).count("(captured)") == 150
+    assert notebook.past.version(DAY, 150).count("(captured)") == 150

@@ -21,14 +21,14 @@ SECRET = "the door code is 4711"
 
 
 def versions(notebook: Notebook, path: str) -> list[str]:
-    return [notebook.version(path, info.number) for info in reversed(notebook.history(path, limit=500))]
+    return [notebook.past.version(path, info.number) for info in reversed(notebook.past.history(path, limit=500))]
 
 
 def anywhere(notebook: Notebook, words: str) -> list[str]:
     """Every version of every file that still has the words."""
     found = []
-    for info in notebook.history(limit=500):
-        if words in notebook.version(info.path, info.number):
+    for info in notebook.past.history(limit=500):
+        if words in notebook.past.version(info.path, info.number):
             found.append(f"{info.path} {info.number}")
     return found
 
@@ -56,7 +56,7 @@ def test_the_other_notes_of_past_versions_stay(notebook: Notebook) -> None:
 def test_history_and_audit_log_show_that_but_not_what(notebook: Notebook, database: Database) -> None:
     notebook.save("notes.md", f"a\n{SECRET}\nb\n", 0, "ana")
     notebook.forget("notes.md", 2, 2, "ben")
-    newest = notebook.history("notes.md")[0]
+    newest = notebook.past.history("notes.md")[0]
     assert (newest.reason, newest.removed, newest.author) == ("forget", True, "ben")
     with database.read() as conn:
         rows = [(row.actor, row.action, row.subject) for row in conn.execute(select(audit_log))]
@@ -95,7 +95,7 @@ def test_archive_and_deleted_files_forget_it_as_well(
     assert anywhere(notebook, "4711") == []
     assert (root / "archive/old.md").read_text() == "## Codes\nand more of archive/old.md\n"
     assert index.texts("archive/old.md") == ["## Codes\nand more of archive/old.md"]
-    assert notebook.history("archive/other.md")[0].reason == "save"
+    assert notebook.past.history("archive/other.md")[0].reason == "save"
 
 
 def test_a_remembered_item_is_forgotten_by_its_id(notebook: Notebook, index: Any) -> None:

@@ -40,7 +40,7 @@ def test_an_edit_becomes_a_version_and_is_indexed(saved: Notebook, edit: Any, in
     assert saved.notice() == ["notes.md"]
     assert saved.read("notes.md").text == "a\nby hand\nc\n"
     assert index.texts("notes.md") == ["a\nby hand\nc"]
-    newest = saved.history("notes.md")[0]
+    newest = saved.past.history("notes.md")[0]
     assert (newest.number, newest.author, newest.reason) == (2, "by hand", "hand-edit")
     assert saved.notice() == []
 
@@ -88,8 +88,8 @@ def test_an_edit_that_slips_in_before_the_rename_is_merged(
     slip(monkeypatch, lambda: (root / "notes.md").write_text("a\nb\nby hand\n"))
     saved.save("notes.md", "A\nb\nc\n", 1, "ana")
     assert (root / "notes.md").read_text() == "A\nb\nby hand\n"
-    assert [info.reason for info in saved.history("notes.md")] == ["merge", "hand-edit", "save", "save"]
-    assert saved.version("notes.md", 3) == "a\nb\nby hand\n"
+    assert [info.reason for info in saved.past.history("notes.md")] == ["merge", "hand-edit", "save", "save"]
+    assert saved.past.version("notes.md", 3) == "a\nb\nby hand\n"
 
 
 def test_an_edit_of_the_same_lines_shows_both_sides_and_is_a_problem_until_settled(
@@ -99,7 +99,7 @@ def test_an_edit_of_the_same_lines_shows_both_sides_and_is_a_problem_until_settl
     saved.save("notes.md", "a\nby ana\nc\n", 1, "ana")
     text = (root / "notes.md").read_text()
     assert text == "a\n<<<<<<< membox, version 2\nby ana\n=======\nby hand\n>>>>>>> edited by hand\nc\n"
-    assert saved.version("notes.md", 3) == "a\nby hand\nc\n"
+    assert saved.past.version("notes.md", 3) == "a\nby hand\nc\n"
     assert "remove the lines <<<<<<<" in saved.problems()["notes.md holds a conflict."]
     edit("notes.md", "a\nby both\nc\n")
     saved.notice()
@@ -136,7 +136,7 @@ def test_a_deleted_file_is_a_version_and_can_be_restored(
     assert saved.notice() == []
     monkeypatch.setattr(watch, "SETTLE_SECONDS", 0.0)
     assert saved.notice() == ["notes.md"]
-    assert saved.history("notes.md")[0].reason == "deleted"
+    assert saved.past.history("notes.md")[0].reason == "deleted"
     assert index.texts("notes.md") == []
     with pytest.raises(NotFoundError):
         saved.read("notes.md")
@@ -267,5 +267,5 @@ def test_where_there_are_no_hard_links_a_copy_serves(
     saved.save("notes.md", "a\nb\nc\nd\n", 1, "ana")
     (root / "notes.md").write_text("a\nby hand\nc\nd\n")
     assert saved.save("notes.md", "a\nb\nc\nD\n", 2, "ana").text == "a\nby hand\nc\nD\n"
-    assert [info.reason for info in saved.history("notes.md")] == ["merge", "hand-edit", "save", "save"]
+    assert [info.reason for info in saved.past.history("notes.md")] == ["merge", "hand-edit", "save", "save"]
     assert [path.name for path in root.rglob(".*") if path.name != ".membox-term"] == []

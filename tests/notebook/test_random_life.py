@@ -139,8 +139,8 @@ def test_nothing_acknowledged_is_lost_or_doubled(
         text = (root / path).read_text()
         assert notebook.read(path).text == text
         assert index.sections[path] == cut(path, text, "Europe/Berlin")
-        for info in notebook.history(path, limit=500):
-            notebook.version(path, info.number)
+        for info in notebook.past.history(path, limit=500):
+            notebook.past.version(path, info.number)
     with database.read() as conn:
         assert conn.execute(select(pending_files)).all() == []
     assert [path.name for path in root.rglob(".*") if path.name != ".membox-term"] == []

@@ -103,7 +103,8 @@ def test_bad_saves_are_refused(notebook: Notebook) -> None:
 
 
 def test_what_is_not_there_cannot_be_read(notebook: Notebook) -> None:
-    for ask in (notebook.read, notebook.history, notebook.origins, lambda path: notebook.version(path, 1)):
+    past = notebook.past
+    for ask in (notebook.read, past.history, past.origins, lambda path: past.version(path, 1)):
         with pytest.raises(NotFoundError) as refused:
             ask("nothing.md")
         assert refused.value.word == "document_not_found"
@@ -113,13 +114,13 @@ def test_history_is_newest_first_and_pages_without_gap(notebook: Notebook) -> No
     started(notebook)
     for number in range(1, 5):
         notebook.save("notes.md", f"a\nb\n{number}\n", number, "ana")
-    newest = notebook.history("notes.md", limit=2)
-    older = notebook.history("notes.md", before=newest[-1].number)
+    newest = notebook.past.history("notes.md", limit=2)
+    older = notebook.past.history("notes.md", before=newest[-1].number)
     assert [info.number for info in [*newest, *older]] == [5, 4, 3, 2, 1]
     assert (newest[0].lines_added, newest[0].lines_removed, newest[0].reason) == (1, 1, "save")
-    everything = notebook.history()
-    pages = notebook.history(limit=3)
-    while page := notebook.history(limit=3, before=pages[-1].created_at):
+    everything = notebook.past.history()
+    pages = notebook.past.history(limit=3)
+    while page := notebook.past.history(limit=3, before=pages[-1].created_at):
         pages += page
     assert pages == everything
     assert len({info.created_at for info in everything}) == len(everything) == 9
@@ -128,14 +129,14 @@ def test_history_is_newest_first_and_pages_without_gap(notebook: Notebook) -> No
 def test_every_version_can_be_read_and_compared(notebook: Notebook) -> None:
     started(notebook)
     notebook.save("notes.md", "a\nB\nc\n", 1, "ana")
-    assert notebook.version("notes.md", 1) == "a\nb\nc\n"
-    assert notebook.diff("notes.md", 1, 2) == (
+    assert notebook.past.version("notes.md", 1) == "a\nb\nc\n"
+    assert notebook.past.diff("notes.md", 1, 2) == (
         "--- notes.md (version 1)\n+++ notes.md (version 2)\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
     )
-    assert "+a\n+b\n+c\n" in notebook.diff("notes.md", 0, 1)
-    assert "-B\n+x\n" in notebook.diff_text("notes.md", 2, "a\nx\nc")
+    assert "+a\n+b\n+c\n" in notebook.past.diff("notes.md", 0, 1)
+    assert "-B\n+x\n" in notebook.past.diff_text("notes.md", 2, "a\nx\nc")
     with pytest.raises(NotFoundError) as refused:
-        notebook.diff("notes.md", 1, 9)
+        notebook.past.diff("notes.md", 1, 9)
     assert refused.value.word == "version_not_found"
 
 
@@ -146,7 +147,7 @@ def test_restoring_makes_the_old_text_the_newest(notebook: Notebook, root: Path,
     assert (saved.version, saved.text) == (3, "a\nb\nc\n")
     assert (root / "notes.md").read_text() == "a\nb\nc\n"
     assert index.texts("notes.md") == ["a\nb\nc"]
-    assert notebook.history("notes.md")[0].reason == "restore"
+    assert notebook.past.history("notes.md")[0].reason == "restore"
 
 
 def test_undo_goes_back_once(notebook: Notebook) -> None:
@@ -162,7 +163,7 @@ def test_each_line_names_the_version_that_brought_it(notebook: Notebook) -> None
     started(notebook)
     notebook.save("notes.md", "a\nB\nc\nd\n", 1, "ben")
     notebook.save("notes.md", "0\na\nB\nc\n", 2, "eve")
-    assert [(line.text, line.version, line.author) for line in notebook.origins("notes.md")] == [
+    assert [(line.text, line.version, line.author) for line in notebook.past.origins("notes.md")] == [
         ("0", 3, "eve"),
         ("a", 1, "ana"),
         ("B", 2, "ben"),

@@ -72,7 +72,7 @@ def test_a_note_stored_before_a_kill_is_in_the_file_once_after_the_next_start(
     assert again.capture(Note(text="during"), "phone", "key-1").replayed
     assert entries(root) == ["before", "during"]
     assert [path.name for path in root.rglob(".*") if path.name != ".membox-term"] == []
-    assert [info.reason for info in again.history(DAY)] == ["capture", "capture"]
+    assert [info.reason for info in again.past.history(DAY)] == ["capture", "capture"]
     with database.read() as conn:
         assert conn.execute(select(pending_files)).all() == []
 
@@ -107,7 +107,7 @@ def test_an_edit_by_hand_after_the_kill_is_merged_with_what_was_pending(
     edit("notes.md", "a\nb\nby hand\n")
     again = open_notebook()
     assert (root / "notes.md").read_text() == "A\nb\nby hand\n" == again.read("notes.md").text
-    assert [info.reason for info in again.history("notes.md")] == ["merge", "hand-edit", "save", "save"]
+    assert [info.reason for info in again.past.history("notes.md")] == ["merge", "hand-edit", "save", "save"]
 
 
 def test_an_edit_by_hand_of_the_written_file_is_no_crossing(
@@ -122,7 +122,7 @@ def test_an_edit_by_hand_of_the_written_file_is_no_crossing(
     edit(DAY, (root / DAY).read_text() + "\nby hand\n")
     again = open_notebook()
     assert entries(root) == ["one", "two\n\nby hand"]
-    assert [info.reason for info in again.history(DAY)] == ["hand-edit", "capture", "capture"]
+    assert [info.reason for info in again.past.history(DAY)] == ["hand-edit", "capture", "capture"]
 
 
 def test_an_edit_that_slipped_in_just_before_a_kill_is_merged(
@@ -160,7 +160,7 @@ def test_a_file_written_but_not_marked_done_is_left_as_it_is(
     inode = (root / DAY).stat().st_ino
     again = open_notebook()
     assert (root / DAY).stat().st_ino == inode
-    assert len(again.history(DAY)) == 1
+    assert len(again.past.history(DAY)) == 1
 
 
 def test_a_new_file_that_was_never_written_is_written_at_start(
@@ -186,7 +186,7 @@ def test_what_was_edited_added_and_deleted_while_off_is_taken_in(
     again = open_notebook()
     assert again.read("notes.md").text == "by hand\n"
     assert again.read("added.md").text == "new words\n"
-    assert again.history("gone.md")[0].reason == "deleted"
+    assert again.past.history("gone.md")[0].reason == "deleted"
     assert (index.texts("added.md"), index.texts("gone.md")) == (["new words"], [])
     assert again.restore("gone.md", 1, "ana").text == "g h\n"
 
@@ -268,7 +268,7 @@ def test_what_is_forgotten_at_the_end_of_an_archived_file_leaves_no_edit_by_hand
     notebook.save("archive/old.md", "old\n\nthe secret place\n", 0, "ana")
     notebook.save("notes.md", "new\n\nthe secret place\n", 0, "ana")
     notebook.forget("notes.md", 3, 3, "ana")
-    assert (root / "archive" / "old.md").read_text() == notebook.version("archive/old.md", 1) == "old\n"
+    assert (root / "archive" / "old.md").read_text() == notebook.past.version("archive/old.md", 1) == "old\n"
     notebook.close()
-    reasons = [version.reason for version in open_notebook().history("archive/old.md")]
+    reasons = [version.reason for version in open_notebook().past.history("archive/old.md")]
     assert reasons == ["forget", "save"]

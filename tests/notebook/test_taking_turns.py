@@ -54,7 +54,7 @@ def test_a_file_of_before_is_brought_to_the_newest_version(stale: None, keep: Ke
     notebook = keep("one")
     assert notebook.read(GARDEN).text == NEW
     assert (tmp_path / "one" / GARDEN).read_text() == NEW
-    assert len(notebook.history(GARDEN)) == 2
+    assert len(notebook.past.history(GARDEN)) == 2
 
 
 def test_a_file_of_before_that_was_edited_is_merged(stale: None, keep: Keep, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_what_was_forgotten_meanwhile_does_not_come_back_with_a_file_of_before(
     notebook = keep("one")
     assert "pear" not in notebook.read(GARDEN).text
     assert "pear" not in (tmp_path / "one" / GARDEN).read_text()
-    assert all("pear" not in notebook.version(GARDEN, each.number) for each in notebook.history(GARDEN))
+    assert all("pear" not in notebook.past.version(GARDEN, each.number) for each in notebook.past.history(GARDEN))
 
 
 def test_without_its_turn_a_home_reads_what_the_other_writes_and_writes_nothing(

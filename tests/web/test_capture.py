@@ -121,9 +121,9 @@ def test_any_key_may_capture(as_role: Callable[..., Any], role: Role, tenant: st
 
 def test_the_history_says_who_captured(box: Box, as_role: Callable[..., Any]) -> None:
     as_role(Role.CAPTURE, agent="annas-phone")("POST", "/note", {"text": "hello"})
-    assert box.notebook.history(box.notebook.today(), limit=1)[0].author == "annas-phone"
+    assert box.notebook.past.history(box.notebook.today(), limit=1)[0].author == "annas-phone"
     as_role(Role.CAPTURE, "elsewhere", "bot")("POST", "/note", {"text": "hello"})
-    assert box.notebook.history(box.notebook.today(), limit=1)[0].author == "elsewhere/bot"
+    assert box.notebook.past.history(box.notebook.today(), limit=1)[0].author == "elsewhere/bot"
 
 
 @pytest.mark.parametrize(

@@ -239,5 +239,5 @@ def test_forgetting_a_section_asks_twice_and_removes_it_from_every_version(house
     page.get_by_role("dialog").get_by_role("button", name="Forget it").click()
     page.get_by_role("dialog", name="Really forget").get_by_role("button", name="Forget it").click()
     expect(page.get_by_text("Forgotten")).to_be_visible()
-    assert "4711" not in stored(house) + house.box.notebook.version(FILE, 1)
+    assert "4711" not in stored(house) + house.box.notebook.past.version(FILE, 1)
     assert "Oak." in stored(house)

@@ -1,28 +1,8 @@
-"""The tables, once for both dialects. Times are epoch milliseconds (UTC); booleans and words are plain columns.
+"""The tables of memory: items, what is kept for finding them, and the models that rank them."""
 
-What only one dialect has (the full-text index and its triggers) is in that dialect's module and its migration.
-"""
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
-
-metadata = MetaData()
-
-# SQLite auto-numbers only an INTEGER PRIMARY KEY; elsewhere row ids are 64-bit.
-RowId = BigInteger().with_variant(Integer, "sqlite")
+from appliance.storage.schema.base import RowId, metadata
 
 memory_items = Table(
     "memory_items",
@@ -102,32 +82,6 @@ summary_sources = Table(
     Index("ix_summary_sources_source_id", "source_id"),
 )
 
-jobs = Table(
-    "jobs",
-    metadata,
-    Column("id", RowId, primary_key=True),
-    Column("job_id", String(64), nullable=False, unique=True),
-    Column("tenant_id", String(128), nullable=False),
-    Column("agent_id", String(128), nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("payload_version", Integer, nullable=False),
-    Column("status", String(16), nullable=False),  # queued, running, completed, failed
-    Column("attempts", Integer, nullable=False),
-    Column("max_attempts", Integer, nullable=False),
-    Column("run_at", BigInteger, nullable=False),
-    Column("leased_until", BigInteger),
-    Column("worker", String(128)),
-    Column("created_at", BigInteger, nullable=False),
-    Column("started_at", BigInteger),
-    Column("finished_at", BigInteger),
-    Column("progress", Text),
-    Column("result", Text),
-    Column("error", Text),
-    Index("ix_jobs_tenant_id", "tenant_id", "id"),
-    Index("ix_jobs_status", "status", "run_at"),
-)
-
 # The model registry: what ranks whose recalls, what it weighs, and what was said of it (memory/registry.py).
 model_states = Table(
     "model_states",
@@ -203,54 +157,6 @@ recall_trace_items = Table(
     sqlite_with_rowid=False,
 )
 
-documents = Table(
-    "documents",
-    metadata,
-    Column("id", RowId, primary_key=True),
-    Column("path", String(512), nullable=False, unique=True),
-    Column("version", Integer, nullable=False),
-    Column("content_hash", String(64), nullable=False),
-    Column("deleted", Boolean, nullable=False, default=False),
-)
-
-# A version is a full text or what changed since the version before it (notebook/deltas.py).
-document_versions = Table(
-    "document_versions",
-    metadata,
-    Column("document_id", RowId, ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("author", String(128), nullable=False),
-    Column("reason", String(32), nullable=False),
-    Column("is_full", Boolean, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("content_hash", String(64), nullable=False),
-    Column("lines_added", Integer, nullable=False),
-    Column("lines_removed", Integer, nullable=False),
-    Index("ix_document_versions_created_at", "created_at"),
-)
-
-# A stored version whose file may not be written yet; settled at the next start after a crash.
-pending_files = Table(
-    "pending_files",
-    metadata,
-    Column("path", String(512), primary_key=True),
-    Column("old_hash", String(64)),
-    Column("new_hash", String(64)),
-)
-
-idempotency = Table(
-    "idempotency",
-    metadata,
-    Column("tenant_id", String(128), primary_key=True),
-    Column("agent_id", String(128), primary_key=True),
-    Column("operation", String(32), primary_key=True),
-    Column("key", String(128), primary_key=True),
-    Column("payload_hash", String(64), nullable=False),
-    Column("answer", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False, index=True),
-)
-
 # What stays of a forgotten item: its id and when.
 tombstones = Table(
     "tombstones",
@@ -258,67 +164,4 @@ tombstones = Table(
     Column("memory_id", String(128), primary_key=True),
     Column("tenant_id", String(128), nullable=False),
     Column("deleted_at", BigInteger, nullable=False),
-)
-
-audit_log = Table(
-    "audit_log",
-    metadata,
-    Column("id", RowId, primary_key=True),
-    Column("at", BigInteger, nullable=False),
-    Column("tenant_id", String(128), nullable=False),
-    Column("actor", String(128), nullable=False),
-    Column("action", String(32), nullable=False),
-    Column("subject", String(512), nullable=False),
-)
-
-access_keys = Table(
-    "access_keys",
-    metadata,
-    Column("key_id", String(16), primary_key=True),
-    Column("secret_hash", String(64), nullable=False),
-    Column("name", String(128), nullable=False),
-    Column("tenant_id", String(128), nullable=False),
-    Column("agent_id", String(128), nullable=False),
-    Column("role", String(8), nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("revoked_at", BigInteger),
-)
-
-sign_in_tickets = Table(
-    "sign_in_tickets",
-    metadata,
-    Column("ticket_hash", String(64), primary_key=True),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("used_at", BigInteger),
-)
-
-web_sessions = Table(
-    "web_sessions",
-    metadata,
-    Column("session_hash", String(64), primary_key=True),
-    Column("csrf_token", String(64), nullable=False),
-    Column("device", String(128), nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-)
-
-job_runs = Table(
-    "job_runs",
-    metadata,
-    Column("id", RowId, primary_key=True),
-    Column("job", String(64), nullable=False),
-    Column("started_at", BigInteger, nullable=False),
-    Column("ended_at", BigInteger),
-    Column("outcome", String(16)),  # ok, failed; empty while it runs
-    Column("detail", Text),
-    Index("ix_job_runs_job", "job", "started_at"),
-    UniqueConstraint("job", "started_at"),
-)
-
-# Facts about the database itself, such as a scrub that is still due.
-box_state = Table(
-    "box_state",
-    metadata,
-    Column("key", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
 )
