@@ -78,7 +78,7 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         at_end.callback(database.close)
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
         metrics = Metrics(clock)
-        memory = Memory(database, clock, metrics, config.graph, config.memory.embedding)
+        memory = Memory(database, clock, metrics, config.graph, config.memory.embedding, config.core.timezone)
         at_end.callback(memory.close)
         registry = Registry(database, clock, config.models.signal_window, memory.traces.judged)
         jobs = Jobs(database, clock)

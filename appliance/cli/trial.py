@@ -60,7 +60,8 @@ class Trials:
                 environ["POSTGRES_DSN"] = at_end.enter_context(dropped_after(self.postgres_dsn))
             home = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="membox-benchmark-")))
             at_end.callback(lease.Lease.acquire(home, lease.COMMAND).release)
-            (home / CONFIG_FILE).write_text(f'[memory]\nembedding = "{setup.embedding}"\n', "utf-8")
+            settings = f'core.timezone = "UTC"\nmemory.embedding = "{setup.embedding}"\n'  # data sets' days are UTC
+            (home / CONFIG_FILE).write_text(settings, "utf-8")
             yield at_end.enter_context(BoxStore(home, environ, setup.graph))
 
 

@@ -6,6 +6,7 @@ A source finds rows the caller may see; how well they answer, of whichever sourc
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any, override
 
 from sqlalchemy import ColumnElement, Connection, Row, or_, select
@@ -30,9 +31,9 @@ class Query:
     only_time: bool = False
 
     @classmethod
-    def of(cls, tenant_id: str, text: str, now: int) -> "Query":
-        """Take a question apart that is asked at `now` (epoch ms)."""
-        named, only_time = windows(text, now)
+    def of(cls, tenant_id: str, text: str, now: int, zone: tzinfo = UTC) -> "Query":
+        """Take a question apart that is asked at `now` (epoch ms); the days it names are days of `zone`."""
+        named, only_time = windows(text, now, zone)
         return cls(tenant_id, text, content_words(text), named, only_time)
 
 

@@ -6,6 +6,7 @@ sources, so that what is forgotten later can be found in it (`summaries`).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
@@ -78,9 +79,11 @@ class Summary:
         )
 
 
-def compose(conn: Connection, found_by: Sequence[CandidateSource], request: CompactRequest, now: int) -> Summary:
+def compose(
+    conn: Connection, found_by: Sequence[CandidateSource], request: CompactRequest, now: int, zone: tzinfo
+) -> Summary:
     """Sum up what answers the query, of items that everybody may see who will see the summary."""
-    query = Query.of(request.tenant_id, request.query, now)
+    query = Query.of(request.tenant_id, request.query, now, zone)
     sources = _sources(conn, found_by, query, request, now)
     read = sum(estimate_tokens(source.text) for source in sources)
     if not sources:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import tzinfo
 
 from sqlalchemy import ColumnElement, Connection, and_
 
@@ -30,13 +31,17 @@ def recall(
     sources: Sequence[CandidateSource],
     request: RecallRequest,
     now: int,
+    zone: tzinfo,
     graph: Graph,
     traces: Traces,
     lap: Laps,
 ) -> RecallAnswer:
-    """The items that best answer `request`, for a caller whose tenant and agent were checked."""
+    """The items that best answer `request`, for a caller whose tenant and agent were checked.
+
+    `now` is in epoch ms; the days that a question names are days of `zone`.
+    """
     routed = route(conn, request.tenant_id, ModelKind.RERANKER)
-    query = Query.of(request.tenant_id, request.query, now)
+    query = Query.of(request.tenant_id, request.query, now, zone)
     visible = and_(visible_to(request.tenant_id, request.agent_id, request.scope, now), _passes(request.filters))
     limit = max(_CANDIDATES, 3 * request.budget.max_items)
     found = candidates(conn, sources, query, visible, limit)

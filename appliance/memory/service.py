@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -49,6 +50,7 @@ class Memory:
         metrics: where the times of recall's stages are counted.
         graph: whether related items come along with those found, and which.
         embedding: by which model items are found by their meaning; `off` for none.
+        timezone: the IANA zone of the days that a question names ("yesterday", "in March").
         forget_section: removes a notebook section from its file when an item is one; set by `box.py`.
     """
 
@@ -59,10 +61,11 @@ class Memory:
         metrics: Metrics | None = None,
         graph: Graph = _NO_GRAPH,
         embedding: Size = "off",
+        timezone: str = "UTC",
     ) -> None:
         self._database, self._clock = database, clock
         self._metrics = metrics or Metrics(clock)
-        self._graph = graph
+        self._graph, self._zone = graph, ZoneInfo(timezone)
         self.vectors = Vectors(database, embedding)
         self._sources: Sequence[CandidateSource] = [FullText(database), Then(), self.vectors]
         self.traces = Traces(database, clock)
@@ -84,7 +87,9 @@ class Memory:
         lap = self._metrics.laps("recall")
         self.vectors.prepare()
         with self._database.read() as conn:
-            answer = recall(conn, self._database, self._sources, request, self._now(), self._graph, self.traces, lap)
+            answer = recall(
+                conn, self._database, self._sources, request, self._now(), self._zone, self._graph, self.traces, lap
+            )
         lap.finish()
         return answer
 
@@ -97,7 +102,7 @@ class Memory:
         while True:  # again when a source was forgotten between reading it and writing its words down
             now = self._now()
             with self._database.read() as conn:
-                summary = compose(conn, self._sources, request, now)
+                summary = compose(conn, self._sources, request, now, self._zone)
             if not summary.lines:
                 return summary.answer(None)
             if memory_id := self._database.write(partial(store, summary=summary, now=now)):

@@ -1,13 +1,14 @@
 """The times a question names ("last Tuesday", "in March", "2 weeks ago", "on 7 May 2023"), as spans of days.
 
-Days are UTC. A day or month without a year is its last occurrence or, less likely, one of those before.
+Days are those of a time zone, that of the box. A day or month without a year is its last occurrence or, less likely,
+one of those before.
 """
 
 import calendar
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from appliance.clock import from_ms, to_ms
 from appliance.text import STOP_WORDS, words
@@ -40,13 +41,16 @@ class Window:
     likelihood: float = 1.0
 
 
-def windows(text: str, now: int) -> tuple[list[Window], bool]:
-    """The times that `text` names, seen from `now` (epoch ms), and whether it asks for nothing but what was then."""
-    today = from_ms(now).date()
+def windows(text: str, now: int, zone: tzinfo = UTC) -> tuple[list[Window], bool]:
+    """The times that `text` names, seen from `now` (epoch ms), and whether it asks for nothing but what was then.
+
+    Days begin and end as they do in `zone`.
+    """
+    today = from_ms(now).astimezone(zone).date()
     found: list[Window] = []
     for form, spans in _FORMS:
         for match in form.finditer(text):
-            found += _windows(match, spans, today)
+            found += _windows(match, spans, today, zone)
         text = form.sub(" ", text)
     said = [word for word in words(text) if word not in STOP_WORDS and word not in _TELLS_NOTHING]
     return found, bool(found) and not said
@@ -78,17 +82,19 @@ type _Span = tuple[date, date]  # first and last day
 type _Spans = Callable[[re.Match[str], date], Iterator[_Span]]  # the likeliest first
 
 
-def _windows(match: re.Match[str], spans: _Spans, today: date) -> Iterator[Window]:
+def _windows(match: re.Match[str], spans: _Spans, today: date, zone: tzinfo) -> Iterator[Window]:
     name = " ".join(match.group().split())
     try:
         for before, (first, last) in enumerate(spans(match, today)):
-            yield Window(name, _midnight(first), _midnight(last + timedelta(days=1)) - 1, 1 / (1 + before))
+            after = _midnight(last + timedelta(days=1), zone)
+            yield Window(name, _midnight(first, zone), after - 1, 1 / (1 + before))
     except (ValueError, OverflowError):
         return  # 30 February, or before the first year: no time at all
 
 
-def _midnight(day: date) -> int:
-    return to_ms(datetime(day.year, day.month, day.day, tzinfo=UTC))
+def _midnight(day: date, zone: tzinfo) -> int:
+    # Where the clock is put forward at midnight, this is the moment at which it is.
+    return to_ms(datetime(day.year, day.month, day.day, tzinfo=zone))
 
 
 def _of_month(year: int, month: int) -> _Span:

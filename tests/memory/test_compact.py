@@ -1,6 +1,7 @@
 """Compact: a summary in its sources' own sentences, never wider, more trusted or longer kept than they are."""
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -235,7 +236,7 @@ class TestForgetting:
         request = CompactRequest.model_validate(ada.request(query="deploy"))
         now = to_ms(clock())
         with database.read() as conn:
-            summary = compose(conn, [FullText(database)], request, now)
+            summary = compose(conn, [FullText(database)], request, now, UTC)
         ada.forget(ops)
         assert database.write(lambda conn: store(conn, summary, now)) is None
         assert ada.recall("approved by ops") == []

@@ -1,7 +1,9 @@
 """What makes a candidate better than another: meaning, neighbours, who speaks, when it was."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, override
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import ColumnElement, Connection, Row, select
@@ -15,8 +17,10 @@ from appliance.memory.rank import Ranked, rank
 from appliance.memory.reranker import BASELINE, weights_of
 from appliance.memory.timing import nearness, windows
 from appliance.memory.visibility import visible_to
+from appliance.principal import Principal, Role
 from appliance.storage import Database
 from appliance.storage.schema import memory_items
+from tests.memory.conftest import Caller
 
 
 class Meanings(CandidateSource):
@@ -216,6 +220,53 @@ class TestTime:
     )
     def test_what_is_no_time_names_none(self, question: str, clock: Any) -> None:
         assert windows(question, to_ms(clock())) == ([], False)
+
+    @pytest.mark.parametrize(
+        ("now", "zone", "question", "first", "last"),
+        [
+            ("2026-11-20T12:30:00Z", "Pacific/Auckland", "today", "2026-11-20T11:00Z", "2026-11-21T11:00Z"),  # +13
+            ("2026-11-20T10:30:00Z", "Pacific/Auckland", "yesterday", "2026-11-18T11:00Z", "2026-11-19T11:00Z"),
+            (
+                "2026-11-20T07:30:00Z",
+                "America/Los_Angeles",
+                "yesterday",
+                "2026-11-18T08:00Z",
+                "2026-11-19T08:00Z",
+            ),  # −8
+            ("2026-11-20T09:00:00Z", "America/Los_Angeles", "in October", "2026-10-01T07:00Z", "2026-11-01T07:00Z"),
+            (
+                "2026-10-26T09:00:00Z",
+                "Europe/Berlin",
+                "yesterday",
+                "2026-10-24T22:00Z",
+                "2026-10-25T23:00Z",
+            ),  # 25 hours
+            (
+                "2026-03-30T09:00:00Z",
+                "Europe/Berlin",
+                "yesterday",
+                "2026-03-28T23:00Z",
+                "2026-03-29T22:00Z",
+            ),  # 23 hours
+            (
+                "2026-04-25T09:00:00Z",
+                "Africa/Cairo",
+                "yesterday",
+                "2026-04-23T22:00Z",
+                "2026-04-24T21:00Z",
+            ),  # no midnight
+        ],
+    )
+    def test_days_are_those_of_the_zone(self, now: str, zone: str, question: str, first: str, last: str) -> None:
+        asked, begin, end = (to_ms(datetime.fromisoformat(moment)) for moment in (now, first, last))
+        ((window, *_), _) = windows(question, asked, ZoneInfo(zone))
+        assert (window.first, window.last) == (begin, end - 1)
+
+    def test_memory_asks_for_the_days_of_its_own_zone(self, database: Database, clock: Any, caller: Any) -> None:
+        caller().remember({"text": "tea with Luisa", "occurred_at": "2026-11-18T12:00:00Z"})  # the 19th, there
+        at_home = Caller(Memory(database, clock, timezone="Pacific/Auckland"), Principal("home", "ada", Role.WRITER))
+        assert at_home.recall("what happened yesterday?") == ["tea with Luisa"]
+        assert caller().recall("what happened yesterday?") == []
 
     def test_a_month_of_an_earlier_year_fits_less(self, clock: Any) -> None:
         named, _ = windows("in March", to_ms(clock()))
