@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 from pydantic import TypeAdapter, ValidationError
 
 from appliance.config import (
@@ -77,6 +76,8 @@ def _list(value: str) -> list[str]:
 
 
 def _edited(text: str, section: str, name: str, value: Any) -> str:
+    import tomlkit
+
     document = tomlkit.parse(text)
     if section not in document:
         document[section] = tomlkit.table()
