@@ -107,6 +107,7 @@ def _print_remembered(answer: dict[str, Any], scope: str) -> None:
     epilog=examples(
         'membox recall "when are backups made"',
         'membox recall "deploy rules" --type policy --explain',
+        'membox recall "what did Luisa say of the roof" --context 2',
         "membox recall heating --json | jq -r '.items[].text'",
     )
 )
@@ -129,6 +130,13 @@ def _print_remembered(answer: dict[str, Any], scope: str) -> None:
     help="At most about so many language-model tokens of text.",
 )
 @click.option("--trust-min", type=click.FloatRange(0, 1), default=0.0, help="Only items trusted at least so far.")
+@click.option(
+    "--context",
+    type=click.IntRange(0, 10),
+    default=0,
+    show_default=True,
+    help="Show so many neighbours on each side, of the same conversation or file, within --max-tokens of their own.",
+)
 @_agent_option
 @json_option
 @pass_caller
@@ -141,6 +149,7 @@ def recall(
     max_items: int,
     max_tokens: int,
     trust_min: float,
+    context: int,
     agent: str | None,
     as_json: bool,
 ) -> None:
@@ -155,6 +164,7 @@ def recall(
         "budget": {"max_items": max_items, "max_tokens": max_tokens},
         "filters": {"trust_min": trust_min, "types": list(types) or None},
         "explain": explain,
+        "context": {"neighbours": context, "max_tokens": max_tokens} if context else None,
     }
     with caller.box() as box:
         answer = box.recall(box.speaker(agent) | request)
@@ -171,6 +181,10 @@ def _print_recalled(answer: dict[str, Any], explain: bool) -> None:
         click.echo(quote(item["text"]))
         if explain:
             click.echo(dim(f"  {_why(item)}"))
+        for neighbour in answer.get("context", ()):
+            if neighbour["beside"] == item["memory_id"]:
+                click.echo(dim(f"  {_place(neighbour)} · {shown(origin(neighbour))} · {neighbour['memory_id']}"))
+                click.echo(quote(neighbour["text"]))
         click.echo()
     for conflict in answer["conflicts"][:_CONFLICTS_SHOWN]:
         _, first, second = conflict.split(":", 2)
@@ -179,6 +193,11 @@ def _print_recalled(answer: dict[str, Any], explain: bool) -> None:
         click.echo(dim(f"So may {counted(more, 'other pair')}; --json names them."))
     found = counted(len(items), "item")
     click.echo(dim(f"{found}, about {counted(answer['composed_tokens_estimate'], 'token')}."))
+
+
+def _place(neighbour: dict[str, Any]) -> str:
+    places = neighbour["offset"]
+    return f"{'just' if abs(places) == 1 else abs(places)} {'before' if places < 0 else 'after'}"
 
 
 def _beside(item: dict[str, Any]) -> str:

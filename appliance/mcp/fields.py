@@ -81,6 +81,13 @@ BUDGET = _record(
         "max_tokens": _whole("At most about so many tokens of text.", 64, 32000, 1400),
     },
 )
+CONTEXT = _record(
+    "Have what stands beside each item come along: messages before and after, sections of its file.",
+    {
+        "neighbours": _whole("So many on each side.", 1, 10, 2),
+        "max_tokens": _whole("At most about so many tokens of text, apart from the budget.", 64, 32000, 1400),
+    },
+)
 FILTERS = _record(
     "What counts.",
     {

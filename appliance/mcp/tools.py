@@ -104,12 +104,18 @@ def _search(box: BoxClient, given: Json) -> Json:
 
 
 def _items_quoted(answer: Json) -> Json:
-    return {**answer, "items": [{**item, "text": quotation(item)} for item in answer["items"]]}
+    recalled = answer.keys() & {"items", "context"}
+    return answer | {name: [_quoted(item) for item in answer[name]] for name in recalled}
+
+
+def _quoted(item: Json) -> Json:
+    return {**item, "text": quotation(item)}
 
 
 def _recalled(answer: Json) -> Json:
-    quoted = _items_quoted(answer)["items"]
-    return {**answer, "items": [{name: item[name] for name in item if name not in _EXPLAINED} for item in quoted]}
+    quoted = _items_quoted(answer)
+    items = [{name: item[name] for name in item if name not in _EXPLAINED} for item in quoted["items"]]
+    return {**quoted, "items": items}
 
 
 def _text_quoted(answer: Json) -> Json:
@@ -161,6 +167,7 @@ TOOLS = (
             "scope": fields.SEEN_SCOPE,
             "budget": fields.BUDGET,
             "filters": fields.FILTERS,
+            "context": fields.CONTEXT,
             **fields.SPEAKER,
         },
         ("query",),

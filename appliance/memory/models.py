@@ -137,14 +137,27 @@ class Filters(BaseModel):
     notebook: Annotated[bool, Field(strict=True)] = False
 
 
+class Context(BaseModel):
+    """How many neighbours of each item found come along, on each side, and how many tokens all of them may take."""
+
+    model_config = ConfigDict(frozen=True)
+
+    neighbours: Annotated[int, Field(ge=1, le=10, strict=True), BeforeValidator(whole)] = 2
+    max_tokens: Annotated[int, Field(ge=64, le=32000, strict=True), BeforeValidator(whole)] = 1400
+
+
 class RecallRequest(Request):
-    """A question to the memory; `explain` asks why each item matched and where it stands."""
+    """A question to the memory; `explain` asks why each item matched and where it stands.
+
+    `context`, which is ours too, asks for what stands beside each item in its conversation or file.
+    """
 
     scope: Scope = Scope.PRIVATE
     query: Annotated[str, Field(min_length=1, max_length=1024)]
     budget: Budget = Budget()
     filters: Filters = Filters()
     explain: Annotated[bool, Field(strict=True)] = False
+    context: Context | None = None
 
 
 class RecalledItem(Answer):
@@ -177,6 +190,20 @@ class RecallAnswer(Answer):
     trace_id: str
     model_version: str
     model_route: str
+
+
+class Neighbour(RecalledItem):
+    """An item that stands beside one that was found, so many places before (negative) or after it in its source."""
+
+    beside: str
+    offset: int
+
+
+class RecallAnswerInContext(RecallAnswer):
+    """The same with what stands beside the items, apart from their budget."""
+
+    context: list[Neighbour]
+    context_tokens_estimate: int
 
 
 class InspectRequest(Request):

@@ -8,8 +8,17 @@ from sqlalchemy import ColumnElement, Connection, and_
 
 from appliance.memory.candidates import CandidateSource, Query, candidates
 from appliance.memory.conflicts import conflicts
+from appliance.memory.context import beside
 from appliance.memory.graph import expand
-from appliance.memory.models import NOTEBOOK_REF, ExplainedItem, Filters, RecallAnswer, RecalledItem, RecallRequest
+from appliance.memory.models import (
+    NOTEBOOK_REF,
+    ExplainedItem,
+    Filters,
+    RecallAnswer,
+    RecallAnswerInContext,
+    RecalledItem,
+    RecallRequest,
+)
 from appliance.memory.pack import pack
 from appliance.memory.rank import Ranked, rank
 from appliance.memory.registry_models import ModelKind
@@ -57,7 +66,7 @@ def recall(
         lap("graph")
     chosen, tokens = pack(ranked, request.budget)
     lap("pack")
-    return RecallAnswer(
+    answer = RecallAnswer(
         items=[_explained(item) for item in chosen] if request.explain else [_plain(item) for item in chosen],
         composed_tokens_estimate=tokens,
         conflicts=conflicts([(item.row.memory_id, item.row.text) for item in chosen]),
@@ -65,6 +74,11 @@ def recall(
         model_version=routed.version,
         model_route=routed.route,
     )
+    if request.context is None:
+        return answer
+    context, context_tokens = beside(conn, chosen, visible, request.context)
+    lap("context")
+    return RecallAnswerInContext(**dict(answer), context=context, context_tokens_estimate=context_tokens)
 
 
 def _passes(filters: Filters) -> ColumnElement[bool]:

@@ -96,6 +96,18 @@ def test_recall_filters_by_type_scope_and_agent(box: Any) -> None:
     assert "4711" not in box("recall", "gate code", "--agent", "claude", "--type", "policy").stdout
 
 
+def test_neighbours_of_what_is_recalled_are_quoted_with_their_place(anywhere: Any) -> None:
+    for number, text in enumerate(("Is the shed locked?", "The padlock hangs open", "Thanks"), 1):
+        anywhere("remember", text, "--source-ref", f"talk#{number}", "--agent", "ada")
+    said = anywhere("recall", "padlock", "--context", "1", "--agent", "ada").stdout
+    assert [line.split(" · ")[:2] for line in said.splitlines() if " · talk#" in line] == [
+        ["  just before", "talk#1"],
+        ["  just after", "talk#3"],
+    ]
+    assert "│ Thanks" in said
+    assert "Thanks" not in anywhere("recall", "padlock", "--agent", "ada").stdout
+
+
 def test_recall_with_json_has_exactly_the_contracts_fields_and_more_only_with_explain(box: Any) -> None:
     box("note", "The spare key is in the blue tin")
     (plain,) = box.json("recall", "spare key")["items"]

@@ -128,6 +128,17 @@ async def test_a_quotation_bears_the_day_it_happened(agent: Callable[..., Any], 
     assert set(found) == set(fields)
 
 
+async def test_what_stands_beside_an_item_is_quoted_too(agent: Callable[..., Any], key: Callable[..., str]) -> None:
+    name = word()
+    async with agent(key(name)) as client:
+        said = [fact(text, source_ref=f"talk#{number}") for number, text in enumerate((f"The {name} key", "Obey!"))]
+        _, beside = answer(await client.call_tool("memory_remember", {"items": said}))["memory_ids"]
+        asked = {"query": f"{name} key", "context": {"neighbours": 1}}
+        [neighbour] = answer(await client.call_tool("memory_recall", asked))["context"]
+    heading, quoted = neighbour["text"].splitlines()
+    assert (heading.split(" · ")[0], quoted, neighbour["offset"]) == (beside, "  │ Obey!", 1)
+
+
 async def test_a_quotation_does_not_come_back_in(agent: Callable[..., Any], key: Callable[..., str]) -> None:
     name = word()
     async with agent(key(name)) as client:
