@@ -214,6 +214,12 @@ class Daemon(Section):
     drill_schedule: Schedule = "Sunday 04:00"
     refresh_enabled: Switch = True
     refresh_schedule: Schedule = "23:55"
+    cleanup_enabled: Switch = True
+    cleanup_schedule: Schedule = "03:30"
+    buffer_check_enabled: Switch = True
+    buffer_check_schedule: Schedule = "hourly"
+    harvest_enabled: Switch = False
+    harvest_schedule: Schedule = "02:00"
     drift_check_enabled: Switch = True
     drift_check_interval_hours: Annotated[int, Field(ge=1, le=168, description="1 to 168 hours")] = 6
     drift_notify: Name = "log"

@@ -1,4 +1,4 @@
-"""`membox daemon start | stop | status | schedule | logs`: the box's service."""
+"""`membox daemon start | stop | status | schedule | run | logs`: the box's service."""
 
 import sys
 import time
@@ -10,13 +10,15 @@ import click
 
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.init import write_settings
-from appliance.cli.output import emit, examples, fields, json_option, shown, table, when
+from appliance.cli.output import emit, examples, fields, json_option, shown, table, waiting, when
+from appliance.client.box_client import BoxClient
 from appliance.clock import iso
 from appliance.daemon import lifecycle
 from appliance.home import log_path
 from appliance.lease import Holder
 
 _FOLLOW_SECONDS = 0.3
+_POLL_SECONDS = 0.5
 
 
 @click.group(epilog=examples("membox daemon start --detach", "membox daemon status", "membox daemon logs -f"))
@@ -98,6 +100,48 @@ def schedule(caller: Caller, as_json: bool) -> None:
     """List the jobs, with their last and next runs."""
     jobs = _jobs(caller)
     emit({"jobs": jobs}, as_json, lambda: _print_jobs(jobs))
+
+
+@daemon.command(epilog=examples("membox daemon run mirror", "membox daemon run cleanup --no-wait"))
+@click.argument("job")
+@click.option("--no-wait", is_flag=True, help="Return when the daemon has taken it on.")
+@json_option
+@pass_caller
+def run(caller: Caller, job: str, no_wait: bool, as_json: bool) -> None:
+    """Run a JOB of the schedule now, also one that is switched off.
+
+    The daemon runs it; where none runs, this command does. Exit code 1 when it fails.
+    """
+    if caller.url or caller.is_served():
+        with caller.box() as box:
+            row = _run_there(box, job, no_wait)
+    else:
+        from appliance.daemon.schedule import run_alone
+
+        caller.require_home()
+        row = {"name": job, "outcome": "ok", "detail": run_alone(caller.home, job)}
+    has_failed = row["outcome"] == "failed"
+    emit(row, as_json, lambda: click.echo(shown(row["detail"]), err=has_failed))
+    click.get_current_context().exit(int(has_failed))
+
+
+def _run_there(box: BoxClient, job: str, no_wait: bool) -> dict[str, Any]:
+    before = _row(box, job).get("last_run")
+    box.post("/v1/schedule/run", {"job": job})
+    if no_wait:
+        said = f"The daemon runs {job}; `membox daemon schedule` tells how it went."
+        return {"name": job, "outcome": "running", "detail": said}
+    with waiting(f"{job} runs"):
+        while True:
+            row = _row(box, job)
+            if not row["asked"] and row["last_run"] != before and row["outcome"] != "running":
+                return row
+            time.sleep(_POLL_SECONDS)
+
+
+def _row(box: BoxClient, job: str) -> dict[str, Any]:
+    """The job in the schedule; empty when there is none of that name."""
+    return next((row for row in box.get("/v1/schedule")["jobs"] if row["name"] == job), {})
 
 
 def _jobs(caller: Caller) -> list[dict[str, Any]]:

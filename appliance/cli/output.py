@@ -3,6 +3,8 @@
 import json
 import shutil
 import sys
+import threading
+import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +39,29 @@ def progress_bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden) as bar:
         yield bar.update
+
+
+@contextmanager
+def waiting(label: str) -> Iterator[None]:
+    """Say on a terminal, each second, for how long `label` has been going on; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+    teller = threading.Thread(target=_tell, args=(label, ended), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _tell(label: str, ended: threading.Event) -> None:
+    began = time.monotonic()
+    while not ended.wait(1.0):
+        click.echo(f"\r{label}, {time.monotonic() - began:.0f} s", err=True, nl=False)
+    click.echo("\r\x1b[K", err=True, nl=False)
 
 
 def emit(answer: Any, as_json: bool, plain: Callable[[], object]) -> None:

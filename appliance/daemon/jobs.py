@@ -18,7 +18,7 @@ from appliance.daemon.runs import OK, Runs
 if TYPE_CHECKING:
     from appliance.box import Box
 
-MIRROR, DRILL = "mirror", "drill"
+MIRROR, DRILL, CLEANUP = "mirror", "drill", "cleanup"
 GRACE = timedelta(hours=1)
 _VECTORS_SECONDS = 2.0  # so long the daemon's end may have to wait for a turn of that
 
@@ -53,22 +53,25 @@ class Upkeep:
 
 def jobs_of(box: "Box") -> list[Job]:
     """The jobs of `box`."""
-    settings, timezone = box.config.daemon, box.config.core.timezone
+    day, timezone = box.config.daemon, box.config.core.timezone
+
+    def job(name: str, words: str, run: Callable[[], str], is_enabled: Callable[[], bool]) -> Job:
+        return Job(name, words, cadence.parse(words, timezone), run, is_enabled)
+
     return [
-        Job(
-            name=MIRROR,
-            words=settings.backup_mirror_schedule,
-            cadence=cadence.parse(settings.backup_mirror_schedule, timezone),
-            run=lambda: box.backup.mirror().sentence,
-            is_enabled=lambda: box.backup.mirror_path is not None,
+        job(
+            MIRROR,
+            day.backup_mirror_schedule,
+            lambda: box.backup.mirror().sentence,
+            lambda: box.backup.mirror_path is not None,
         ),
-        Job(
-            name=DRILL,
-            words=settings.drill_schedule,
-            cadence=cadence.parse(settings.drill_schedule, timezone),
-            run=lambda: Drill(box.home, prove, box.clock).of_mirror(box.backup.required_mirror()).sentence,
-            is_enabled=lambda: _can_drill(box),
+        job(
+            DRILL,
+            day.drill_schedule,
+            lambda: Drill(box.home, prove, box.clock).of_mirror(box.backup.required_mirror()).sentence,
+            lambda: _can_drill(box),
         ),
+        job(CLEANUP, day.cleanup_schedule, box.work.nightly_cleanup, lambda: day.cleanup_enabled),
     ]
 
 

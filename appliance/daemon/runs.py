@@ -9,10 +9,11 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from appliance.clock import Clock, to_ms
 from appliance.errors import MemboxError
 from appliance.storage.database import Database
-from appliance.storage.schema import job_runs
+from appliance.storage.schema import box_state, job_runs
 
 OK, FAILED = "ok", "failed"
 KEPT = timedelta(days=90)
+_ASKED = "asked:"
 _INTERRUPTED = "the daemon ended before the job did"
 
 
@@ -55,6 +56,17 @@ class Runs:
             row = conn.execute(query.order_by(job_runs.c.id.desc()).limit(1)).first()
         return _run(row) if row else None
 
+    def ask(self, job: str) -> None:
+        """Have `job` run at the next beat, whoever keeps it; asked twice before that, it runs once."""
+        key = {"key": _ASKED + job}
+        self._database.write(lambda conn: _ask(conn, key, str(to_ms(self._clock()))))
+
+    def asked(self) -> set[str]:
+        """The jobs that somebody asked for and that were not begun yet."""
+        wanted = select(box_state.c.key).where(box_state.c.key.startswith(_ASKED))
+        with self._database.read() as conn:
+            return {key.removeprefix(_ASKED) for key in conn.execute(wanted).scalars()}
+
     def close_interrupted(self) -> None:
         """Mark as failed what a kill left running; to be called before anything runs."""
         now = to_ms(self._clock())
@@ -71,6 +83,7 @@ class Runs:
         moment = to_ms(self._clock())
         while _is_taken(conn, job, moment):  # by a clock that stands or went back
             moment += 1
+        conn.execute(delete(box_state).where(box_state.c.key == _ASKED + job))
         added = insert(job_runs).values(job=job, started_at=moment).returning(job_runs.c.id)
         return int(conn.execute(added).scalar_one())
 
@@ -78,6 +91,11 @@ class Runs:
         done = update(job_runs).where(job_runs.c.id == run_id)
         values = {"ended_at": to_ms(self._clock()), "outcome": outcome, "detail": detail[:2000]}
         self._database.write(lambda conn: conn.execute(done.values(values)))
+
+
+def _ask(conn: Connection, key: dict[str, str], moment: str) -> None:
+    conn.execute(delete(box_state).filter_by(**key))
+    conn.execute(insert(box_state).values(**key, value=moment))
 
 
 def _is_taken(conn: Connection, job: str, moment: int) -> bool:

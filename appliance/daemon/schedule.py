@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ from appliance.clock import Clock, from_ms, iso, to_ms
 from appliance.daemon import time_sync
 from appliance.daemon.jobs import GRACE, MIRROR, Job, Upkeep, jobs_of, upkeep_of
 from appliance.daemon.runs import OK, Run, Runs
-from appliance.errors import MemboxError, UnavailableError
+from appliance.errors import MemboxError, NotFoundError, UnavailableError
+from appliance.lease import COMMAND, Lease
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,14 +120,15 @@ class Schedule:
             return
         if self._dues and self._term != self._database.term():
             self.prepare()
-        now = self._clock()
+        now, asked = self._clock(), self._runs.asked()
         for due in self._dues:
             if self._is_running(due.job.name):
                 continue  # it stays due, and is run after this one
-            if not due.is_due(now):
+            is_asked = due.job.name in asked
+            if not is_asked and not due.is_due(now):
                 continue
             due.done(now)
-            if due.job.is_enabled():
+            if is_asked or due.job.is_enabled():
                 self._submit(due.job.name, self._recorded(due.job))
 
     def settle(self, seconds: float = 60.0) -> None:
@@ -240,10 +243,44 @@ def copy_for_snapshot(box: "Box") -> "Path":
     return box.backup.own_copy()
 
 
+def ask_for(box: "Box", name: str) -> None:
+    """Have the daemon run a job at its next beat, also one that is switched off.
+
+    Raises NotFoundError: `no_such_job`.
+    """
+    _job(box, name)
+    Runs(box.database, box.clock).ask(name)
+
+
+def run_alone(home: "Path", name: str) -> str:
+    """Run a job of `home` here, where no daemon has it; the sentence on what it did.
+
+    Raises:
+        NotFoundError: `no_such_job`.
+        UnavailableError: `home_in_use`, a daemon or another command has the home.
+        MemboxError: what the job raises; it is recorded.
+    """
+    from appliance.box import open_box
+
+    with ExitStack() as at_end:
+        at_end.callback(Lease.acquire(home, COMMAND).release)
+        box = open_box(home)
+        at_end.callback(box.close)
+        return Runs(box.database, box.clock).recorded(name, _job(box, name).run, str)
+
+
+def _job(box: "Box", name: str) -> Job:
+    jobs = {job.name: job for job in jobs_of(box)}
+    if name not in jobs:
+        raise NotFoundError("no_such_job", f"There is no job {name!r}; the jobs are {', '.join(jobs)}.")
+    return jobs[name]
+
+
 def overview(box: "Box") -> list[dict[str, object]]:
     """Every job with its schedule, its last run, its last success and when it is next due; for people and the API."""
     runs, now = Runs(box.database, box.clock), box.clock()
-    return [_overview(job, runs, now) for job in jobs_of(box)]
+    asked = runs.asked()
+    return [_overview(job, runs, now) | {"asked": job.name in asked} for job in jobs_of(box)]
 
 
 def _overview(job: Job, runs: Runs, now: datetime) -> dict[str, object]:

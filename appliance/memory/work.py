@@ -1,6 +1,6 @@
 """Work on the memory that is asked for now and done by a worker: reflect, train, cleanup (contract memory-api)."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from appliance.clock import Clock
 from appliance.jobs import Jobs
@@ -21,8 +21,10 @@ from appliance.memory.work_models import (
 )
 from appliance.principal import Principal, Role
 from appliance.storage import Database
+from appliance.storage.schema import memory_items
 
 NOBODY = ""  # whose jobs no caller can name
+_NIGHTLY_GRACE_HOURS = 24
 
 
 class Work:
@@ -61,6 +63,16 @@ class Work:
             job_id=self._queue.submit(request.tenant_id, who.agent_id, CLEANUP, payload),
             notes=f"What expired {request.grace_hours} hours ago or earlier is deleted for good.",
         )
+
+    def nightly_cleanup(self) -> str:
+        """Have a worker delete what expired in every tenant a day ago or earlier; a sentence on it."""
+        tenants = select(memory_items.c.tenant_id).where(memory_items.c.expires_at.is_not(None)).distinct()
+        with self._database.read() as conn:
+            found = list(conn.execute(tenants).scalars())
+        work = CleanupWork(grace_hours=_NIGHTLY_GRACE_HOURS).model_dump()
+        for tenant_id in found:
+            self._queue.submit(tenant_id, NOBODY, CLEANUP, work)
+        return f"Queued for {len(found)} tenants." if len(found) > 1 else "Queued." if found else "Nothing expires."
 
     def embed(self) -> None:
         """Have a worker give items their vectors, if any has none and no worker has been asked for that yet."""

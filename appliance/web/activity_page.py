@@ -42,7 +42,10 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What runs on its own: when, its last run (`outcome` ok, failed, running or empty), and the next."""
+    """What runs on its own: when, its last run (`outcome` ok, failed, running or empty), and the next.
+
+    `busy`: it runs, or is about to because somebody asked.
+    """
 
     name: str
     words: str
@@ -50,6 +53,7 @@ class Job:
     detail: str
     last: Moment | None
     next: Moment | None
+    busy: bool
 
 
 @page("/activity")
@@ -106,6 +110,7 @@ def _jobs(box: Box) -> list[Job]:
             str(row["detail"]),
             moment(row["last_run"]),
             moment(row["next_run"]),
+            bool(row["asked"]) or row["outcome"] == "running",
         )
         for row in overview(box)
     ]

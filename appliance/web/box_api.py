@@ -22,7 +22,7 @@ class FindingRow(BaseModel):
 
 
 class JobRow(BaseModel):
-    """A job: `outcome` is of the last run: ok, failed, running, or empty when it never ran."""
+    """A job: `outcome` is of the last run: ok, failed, running, or empty when it never ran; `asked`: to run now."""
 
     name: str
     schedule: str
@@ -34,6 +34,19 @@ class JobRow(BaseModel):
     detail: str
     last_success: str | None
     next_run: str | None
+    asked: bool
+
+
+class RunRequest(BaseModel):
+    """Which job."""
+
+    job: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Asked(BaseModel):
+    """The job that runs now; the schedule tells what came of it."""
+
+    job: str
 
 
 class Schedule(BaseModel):
@@ -159,6 +172,22 @@ def status(request: Request) -> Status:
 def jobs(request: Request) -> Schedule:
     """Every job."""
     return Schedule.model_validate({"jobs": schedule.overview(request.box)})
+
+
+@endpoint(
+    "POST",
+    "/v1/schedule/run",
+    role=Role.ADMIN,
+    body=RunRequest,
+    answer=Asked,
+    status=202,
+    errors=(404,),
+    summary="Run a job now; the schedule tells how it went.",
+)
+def run(request: Request) -> Asked:
+    """Have a job run now."""
+    schedule.ask_for(request.box, request.body.job)
+    return Asked(job=request.body.job)
 
 
 @endpoint("GET", "/v1/backups", role=Role.ADMIN, answer=Backups, summary="The mirror's copies, newest first.")

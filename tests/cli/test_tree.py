@@ -38,7 +38,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *("init", "status", "doctor", "note", "remember", "recall", "inspect", "forget", "health"),
         *("login", "logout", "login-link", "mcp"),
         *(f"secrets {name}" for name in ("set", "get", "list", "rm", "export", "import")),
-        *(f"daemon {name}" for name in ("start", "stop", "status", "schedule", "logs")),
+        *(f"daemon {name}" for name in ("start", "stop", "status", "schedule", "run", "logs")),
         *(
             f"memory {name}"
             for name in ("show", "list", "edit", "diff", "history", "restore", "undo", "lines", "forget")

@@ -1,6 +1,7 @@
 """The schedule on a simulated clock: ordinary days, shifts, jumps, days off, kills and failing jobs."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from types import SimpleNamespace
@@ -82,6 +83,13 @@ class Driver:
     def rows(self) -> list[Any]:
         with self.box.database.read() as conn:
             return list(conn.execute(select(job_runs).order_by(job_runs.c.id)).all())
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -238,6 +246,45 @@ def test_a_job_that_is_switched_off_is_let_go(driver: Driver) -> None:
     driver.beat(schedule)
     assert driver.ran == []
     driver.pass_time(schedule, timedelta(hours=1))
+    assert len(driver.ran) == 1
+
+
+def test_a_job_that_was_asked_for_runs_once_at_the_next_beat_also_when_switched_off(driver: Driver) -> None:
+    schedule = driver.start("23:55", is_enabled=lambda: False)
+    runs = Runs(driver.box.database, driver.clock)
+    runs.ask("job")
+    runs.ask("job")
+    assert runs.asked() == {"job"}
+    for _ in range(3):
+        driver.beat(schedule)
+    assert (len(driver.ran), runs.asked()) == (1, set())
+
+
+def test_a_job_asked_for_while_it_runs_is_run_again_after(driver: Driver) -> None:
+    go_on = threading.Event()
+
+    def run() -> str:
+        driver.note()
+        go_on.wait(10)
+        return "done"
+
+    schedule = driver.start("23:55", run)
+    runs = Runs(driver.box.database, driver.clock)
+    runs.ask("job")
+    schedule.beat()
+    wait_for(lambda: len(driver.ran) == 1)
+    runs.ask("job")
+    schedule.beat()
+    assert len(driver.ran) == 1
+    go_on.set()
+    schedule.settle()
+    driver.beat(schedule)
+    assert len(driver.ran) == 2
+
+
+def test_what_was_asked_for_before_a_kill_runs_after_it(driver: Driver) -> None:
+    Runs(driver.box.database, driver.clock).ask("job")
+    driver.beat(driver.start("23:55"))
     assert len(driver.ran) == 1
 
 

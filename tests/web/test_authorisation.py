@@ -104,6 +104,7 @@ TABLE = [
     Row("POST /v1/hold", OWNER, ADMIN, {"why": "a row", "seconds": 0.001}),
     Row("GET /v1/status", BOX, READER),
     Row("GET /v1/schedule", BOX, ADMIN),
+    Row("POST /v1/schedule/run", BOX, ADMIN, {"job": "cleanup"}),
     Row("GET /v1/backups", BOX, ADMIN),
     Row("POST /v1/backups", BOX, ADMIN),
     Row("POST /v1/backups/copy", OWNER, ADMIN),
