@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from appliance.storage import Database, open_database, open_postgres
 
 pytest_plugins = ["tests.postgres"]
 
 FOR_TESTS = {"MEMBOX_CHROMIUM", "MEMBOX_KILLS", "MEMBOX_SEED"}  # these speak to the tests themselves
+
+# An example that takes long tells of a busy machine, not of a fault.
+settings.register_profile("untimed", settings.default, deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
