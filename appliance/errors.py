@@ -74,3 +74,19 @@ class StorageError(MemboxError):
 
 class NotConfiguredError(MemboxError):
     """A setting is missing or wrong; the sentence names the key and what is allowed."""
+
+
+class NoProviderError(MemboxError):
+    """No language model can be asked: none is set up, or none that is can be used now; the sentence says why."""
+
+
+class ProviderError(MemboxError):
+    """A language model could not be reached, failed, or broke off; what was to be sent stays where it was."""
+
+
+class MalformedReplyError(MemboxError):
+    """A language model's reply has not the shape that was asked for. Its word is `malformed_reply`."""
+
+
+class RefusedError(MemboxError):
+    """A check refused what would have been written; nothing was changed. Its word is `refused`."""

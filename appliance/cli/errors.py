@@ -1,6 +1,7 @@
 """The one place where an error becomes an exit code and one sentence on standard error (contract notebook, Refresh).
 
-0 ok, 1 general, 2 not configured (and a command used wrongly), 3 no memory file; 130 interrupted.
+0 ok, 1 general, 2 not configured (and a command used wrongly), 3 no memory file, 4 no provider found, 5 provider
+failed or truncated, 6 malformed reply, 7 refused by a check; 130 interrupted.
 """
 
 import errno
@@ -10,9 +11,23 @@ from typing import Any
 
 import click
 
-from appliance.errors import MemboxError, NotConfiguredError
+from appliance.errors import (
+    MalformedReplyError,
+    MemboxError,
+    NoProviderError,
+    NotConfiguredError,
+    ProviderError,
+    RefusedError,
+)
 
 GENERAL, NOT_CONFIGURED, NO_MEMORY_FILE, INTERRUPTED = 1, 2, 3, 130
+_CODES: dict[type[Exception], int] = {
+    NotConfiguredError: NOT_CONFIGURED,
+    NoProviderError: 4,
+    ProviderError: 5,
+    MalformedReplyError: 6,
+    RefusedError: 7,
+}
 
 _REMEDIES = {
     errno.ENOSPC: "The disk is full; make room and try again.",
@@ -43,11 +58,9 @@ def exit_code(error: Exception) -> int:
     """The exit code of an error."""
     if isinstance(error, click.ClickException):
         return error.exit_code
-    if isinstance(error, NotConfiguredError):
-        return NOT_CONFIGURED
     if isinstance(error, MemboxError) and error.word == "document_not_found":
         return NO_MEMORY_FILE
-    return GENERAL
+    return _CODES.get(type(error), GENERAL)
 
 
 def _told(error: Exception) -> tuple[str, str, Any]:

@@ -6,9 +6,13 @@ from appliance.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
+    MalformedReplyError,
     MemboxError,
+    NoProviderError,
     NotConfiguredError,
     NotFoundError,
+    ProviderError,
+    RefusedError,
     StorageError,
     StorageFullError,
     TooLargeError,
@@ -25,15 +29,22 @@ _CLASSES: dict[int, type[MemboxError]] = {
     409: ConflictError,
     413: TooLargeError,
     422: InvalidError,
+    424: NoProviderError,
     429: TooManyError,
+    502: ProviderError,
     503: UnavailableError,
     507: StorageFullError,
 }
 
 _PARTS = (["body"], ["query"], ["path"])
 
-# Words that name a setting which is missing or wrong, whatever status they come with.
-_SETTINGS = frozenset({"no_mirror", "bad_config"})
+# Words that say more than the status they come with.
+_BY_WORD: dict[str, type[MemboxError]] = {
+    "no_mirror": NotConfiguredError,
+    "bad_config": NotConfiguredError,
+    "malformed_reply": MalformedReplyError,
+    "refused": RefusedError,
+}
 
 # What a word of the contract (memory-api, Errors) means to the person at the terminal, and what to do.
 _SENTENCES = {
@@ -71,9 +82,8 @@ def refusal(status: int, answer: dict[str, Any] | None, place: str, location: st
         return InvalidError("invalid", _fields(said), answer)
     word = str(said)
     sentence = str(answer.get("message") or _SENTENCES.get(word) or _plain(status, word))
-    if word in _SETTINGS:
-        return NotConfiguredError(word, sentence, answer)
-    return _CLASSES.get(status, StorageError if status >= 500 else InvalidError)(word, sentence, answer)
+    kind = _BY_WORD.get(word) or _CLASSES.get(status, StorageError if status >= 500 else InvalidError)
+    return kind(word, sentence, answer)
 
 
 def _no_box(status: int, place: str, location: str) -> UnavailableError:

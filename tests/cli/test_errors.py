@@ -10,7 +10,17 @@ from click.testing import CliRunner
 
 from appliance.cli.errors import report
 from appliance.cli.main import membox
-from appliance.errors import ConflictError, MemboxError, NotConfiguredError, NotFoundError, UnavailableError
+from appliance.errors import (
+    ConflictError,
+    MalformedReplyError,
+    MemboxError,
+    NoProviderError,
+    NotConfiguredError,
+    NotFoundError,
+    ProviderError,
+    RefusedError,
+    UnavailableError,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +28,10 @@ from appliance.errors import ConflictError, MemboxError, NotConfiguredError, Not
     [
         (NotConfiguredError("no_home", "There is no box."), 2),
         (NotFoundError("document_not_found", "There is no such file."), 3),
+        (NoProviderError("no_provider", "No language model is set up."), 4),
+        (ProviderError("provider_failed", "The model did not answer."), 5),
+        (MalformedReplyError("malformed_reply", "That was no JSON."), 6),
+        (RefusedError("refused", "A constraint was reversed."), 7),
         (NotFoundError("memory_not_found", "There is no such item."), 1),
         (UnavailableError("unreachable", "Nobody answers."), 1),
         (OSError(errno.ENOSPC, "No space left on device"), 1),
