@@ -3,7 +3,7 @@
 import json
 import logging
 import sqlite3
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from appliance.errors import MemboxError, StorageError, StorageFullError
+from appliance.errors import MemboxError, StorageError, StorageFullError, UnavailableError
 from appliance.storage.copies import unsound
 from appliance.storage.database import Database
 from appliance.storage.schema import box_state, memory_items
@@ -69,14 +69,14 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path, admit: Admit = lambda: None) -> None:
         self.path = path
         self._admit = admit
-        self._scrub_at: float | None = None
+        self._scrub_timer: threading.Timer | None = None
         self._readers = _engine(path, ("query_only = ON", "wal_autocheckpoint = 0"), QueuePool)
         self._writing = _engine(path, ("secure_delete = ON", f"journal_size_limit = {_WAL_LIMIT_BYTES}"), StaticPool)
         event.listen(self._writing, "begin", _begin_immediate)
-        self._writer = Writer(self._writing, translate, self._upkeep, admit)
+        self._writer = Writer(self._writing, translate, admit)
         with self.read() as conn:
             if conn.execute(select(box_state.c.key).where(box_state.c.key == "scrub_due")).first():
-                self._scrub_at = time.monotonic() + SCRUB_AFTER_SECONDS
+                self._scrub_in(SCRUB_AFTER_SECONDS)
 
     @override
     @contextmanager
@@ -129,8 +129,8 @@ class SqliteDatabase(Database):
     @override
     def mark_for_scrub(self, conn: Connection) -> None:
         conn.execute(insert(box_state).prefix_with("OR IGNORE"), {"key": "scrub_due", "value": "1"})
-        if self._scrub_at is None:
-            self._scrub_at = time.monotonic() + SCRUB_AFTER_SECONDS
+        if self._scrub_timer is None:
+            self._scrub_in(SCRUB_AFTER_SECONDS)
 
     @override
     def scrub(self) -> None:
@@ -167,20 +167,34 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         self._readers.dispose()
         self._writer.close()
+        self._scrub_in(None)
         self._writing.dispose()
 
-    def _upkeep(self, conn: Connection) -> None:
-        if self._scrub_at is not None and time.monotonic() >= self._scrub_at:
-            self._scrub(conn)
+    def _scrub_in(self, seconds: float | None) -> None:
+        """Scrub so much later, and at no other time; None: there is nothing to scrub."""
+        if self._scrub_timer is not None:
+            self._scrub_timer.cancel()
+        self._scrub_timer = None if seconds is None else threading.Timer(seconds, self._scrub_now)
+        if self._scrub_timer is not None:
+            self._scrub_timer.daemon = True
+            self._scrub_timer.start()
+
+    def _scrub_now(self) -> None:
+        try:
+            self.scrub()
+        except UnavailableError:  # closing: it stays due
+            pass
+        except MemboxError as fault:
+            _log.warning("a scrub failed, and is tried again: %s", fault.sentence)
 
     def _scrub(self, conn: Connection) -> None:
-        self._scrub_at = time.monotonic() + _SCRUB_AGAIN_SECONDS  # unless all of it succeeds
+        self._scrub_in(_SCRUB_AGAIN_SECONDS)  # unless all of it succeeds
         with conn.begin():
             conn.execute(text("INSERT INTO memory_fts(memory_fts) VALUES ('optimize')"))
         if _truncate_log(conn):
             with conn.begin():
                 conn.execute(box_state.delete().where(box_state.c.key == "scrub_due"))
-            self._scrub_at = None
+            self._scrub_in(None)
 
 
 def check_file(path: Path) -> list[str]:

@@ -1,12 +1,13 @@
-"""One thread that owns the only writing connection: group commit, a savepoint for each request.
+"""One connection that writes, and one writer at a time: group commit, a savepoint for each request.
 
-Requests that wait while a commit reaches the disk share the next one. A deferred transaction that reads and then
-writes would fail under contention whatever the busy timeout; here nothing contends.
+Whoever asks while nobody writes does the writing, on its own thread and for all who wait by then: to hand each write
+to a thread of the writer's would take as long again as the write. Requests that wait while a commit reaches the disk
+share the next one. A deferred transaction that reads and then writes would fail under contention whatever the busy
+timeout; here nothing contends.
 """
 
-import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,11 +19,10 @@ from appliance.errors import StorageFullError, UnavailableError
 type Admit = Callable[[], None]
 
 GROUP_LIMIT = 64  # requests that share one commit
-_log = logging.getLogger(__name__)
 
 
 class _Request:
-    __slots__ = ("_running", "error", "outside", "repeatable", "result", "work")
+    __slots__ = ("_asleep", "error", "outside", "repeatable", "result", "work")
 
     def __init__(self, work: Callable[[Connection], Any], outside: bool, repeatable: bool) -> None:
         self.work = work
@@ -30,14 +30,15 @@ class _Request:
         self.repeatable = repeatable
         self.result: Any = None
         self.error: BaseException | None = None
-        self._running = threading.Lock()  # an Event takes three times as long, on a path that every write takes
-        self._running.acquire()
+        self._asleep = threading.Lock()  # an Event takes three times as long, on a path that every write takes
+        self._asleep.acquire()
 
-    def is_done(self, timeout: float = 0) -> bool:
-        return self._running.acquire(timeout=timeout)
+    def sleep(self) -> None:
+        """Wait until woken: because this is done, or because it is first in line and nobody writes."""
+        self._asleep.acquire()
 
-    def done(self) -> None:
-        self._running.release()
+    def wake(self) -> None:
+        self._asleep.release()
 
 
 class Writer:
@@ -46,95 +47,94 @@ class Writer:
     Args:
         engine: connects to the store; its `begin` event opens the right kind of transaction.
         translate: turns a database driver's error into one of ours.
-        upkeep: called with the connection between transactions, after each and at least every second; must be quick
-            when nothing is due.
         admit: called before each transaction; raises while writes are held (`appliance.hold`). What runs outside of
             transactions changes nothing that anybody sent, and is not asked.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        translate: Callable[[DBAPIError], Exception],
-        upkeep: Callable[[Connection], None],
-        admit: Admit = lambda: None,
+        self, engine: Engine, translate: Callable[[DBAPIError], Exception], admit: Admit = lambda: None
     ) -> None:
         self._admit = admit
-        self._engine = engine
         self._translate = translate
-        self._upkeep = upkeep
-        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
-        self._thread.start()
+        self._conn = engine.connect()
+        self._line: deque[_Request] = deque()
+        self._leader: _Request | None = None  # the first in line, or who was it when the writing began
+        self._lining_up = threading.Lock()  # held to change either
+        self._is_closing = False
 
     def submit[T](self, work: Callable[[Connection], T], outside: bool = False, repeatable: bool = False) -> T:
         """Run `work` and return its result after the commit; raise what it raised."""
-        if self._closing or not self._thread.is_alive():
-            raise UnavailableError("shutting_down", "The box is stopping; try again in a moment.")
-        request = _Request(work, outside, repeatable)
-        self._requests.put(request)
-        while not request.is_done(timeout=1.0):
-            if not self._thread.is_alive():
-                if request.is_done():  # just before the thread ended; it says so only once
-                    break
-                raise UnavailableError("shutting_down", "The box stopped before this was stored; send it again.")
-        if request.error is not None:
-            raise request.error
-        result: T = request.result
+        result: T = self._run(_Request(work, outside, repeatable))
         return result
 
     def is_alive(self) -> bool:
-        """Whether the thread is there to take work."""
-        return self._thread.is_alive() and not self._closing
+        """Whether work is taken."""
+        return not self._is_closing
 
     def close(self) -> None:
-        """Finish what was submitted and end the thread."""
-        self._closing = True
-        self._requests.put(None)
-        self._thread.join()
+        """Finish what was submitted, and take no more."""
+        self._is_closing = True
+        self._run(_Request(lambda _conn: None, outside=True, repeatable=False), is_last=True)  # behind all others
+        self._conn.close()
 
-    def _run(self) -> None:
-        with self._engine.connect() as conn:
-            while True:
-                group = self._next_group(conn)
-                if group is None:
-                    return
-                outside = [request for request in group if request.outside]
-                inside = [request for request in group if not request.outside]
-                if inside:
-                    self._commit(conn, inside)
-                for request in outside:
-                    self._attempt(conn, request)
-                    request.done()
-                self._keep_up(conn)
-
-    def _next_group(self, conn: Connection) -> list[_Request] | None:
-        while True:
+    def _run(self, request: _Request, is_last: bool = False) -> Any:
+        with self._lining_up:
+            if self._is_closing and not is_last:
+                raise UnavailableError("shutting_down", "The box is stopping; try again in a moment.")
+            self._line.append(request)
+            self._leader = self._leader or request
+            leads = self._leader is request
+        if not leads:
             try:
-                first = self._requests.get(timeout=1.0)
-                break
-            except queue.Empty:
-                self._keep_up(conn)
-        if first is None:
-            return None
-        group = [first]
-        while len(group) < GROUP_LIMIT:
-            try:
-                following = self._requests.get_nowait()
-            except queue.Empty:
-                break
-            if following is None:
-                self._requests.put(None)  # stop after this group
-                break
-            group.append(following)
-        return group
+                request.sleep()
+            except BaseException:
+                self._leave(request)
+                raise
+        if self._leader is request:
+            self._lead()
+        if request.error is not None:
+            raise request.error
+        return request.result
 
-    def _keep_up(self, conn: Connection) -> None:
+    def _lead(self) -> None:
+        """Write what waits, first of all this thread's own; then let the next in line do the same."""
+        with self._lining_up:
+            group = [self._line.popleft() for _ in range(min(len(self._line), GROUP_LIMIT))]
         try:
-            self._upkeep(conn)
-        except DBAPIError:
-            _log.exception("database upkeep failed; it is tried again")
+            self._write(group)
+        except BaseException:  # Ctrl-C in a command: whoever shared this must not take it for done
+            for request in group:
+                request.error = request.error or UnavailableError(
+                    "shutting_down", "The box stopped before this was stored; send it again."
+                )
+            raise
+        finally:
+            with self._lining_up:
+                self._follow()
+            for request in group[1:]:
+                request.wake()
+
+    def _follow(self) -> None:
+        """Give the turn to whoever is first in line."""
+        self._leader = self._line[0] if self._line else None
+        if self._leader is not None:
+            self._leader.wake()
+
+    def _leave(self, request: _Request) -> None:
+        """Take a request back that nobody has begun."""
+        with self._lining_up:
+            if request in self._line:
+                self._line.remove(request)
+            if request is self._leader:
+                self._follow()
+
+    def _write(self, group: list[_Request]) -> None:
+        inside = [request for request in group if not request.outside]
+        if inside:
+            self._commit(self._conn, inside)
+        for request in group:
+            if request.outside:
+                self._attempt(self._conn, request)
 
     def _commit(self, conn: Connection, group: list[_Request]) -> None:
         try:
@@ -147,9 +147,6 @@ class Writer:
             error = self._reason(fault, group)
             for request in group:
                 request.error = request.error or error
-        finally:
-            for request in group:
-                request.done()
 
     def _all_at_once(self, conn: Connection, group: list[_Request]) -> bool:
         """Try without savepoints, at each of which the full-text index writes out what it has; False to begin anew."""

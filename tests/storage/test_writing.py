@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from appliance.errors import MemboxError, StorageError, StorageFullError, UnavailableError
 from appliance.storage import Database
 from appliance.storage.schema import box_state
-from appliance.storage.writer import GROUP_LIMIT
+from appliance.storage.writer import GROUP_LIMIT, _Request
 
 Work = Callable[[Connection], Any]
 Add = Callable[..., Future[Any]]
@@ -44,7 +44,7 @@ def keys(database: Database) -> set[str]:
 def waiting_together(database: Database, size: int = 16) -> Iterator[Add]:
     """Hold the writer until everything added in the block waits for it, in the order it was added."""
     held, go = threading.Event(), threading.Event()
-    queue = database._writer._requests  # type: ignore[attr-defined]
+    line = database._writer._line  # type: ignore[attr-defined]
 
     def hold(_conn: Connection) -> None:
         held.set()
@@ -55,9 +55,9 @@ def waiting_together(database: Database, size: int = 16) -> Iterator[Add]:
         assert held.wait(30)
 
         def add(work: Work, repeatable: bool = False) -> Future[Any]:
-            before = queue.qsize()
+            before = len(line)
             answer = pool.submit(database.write, work, repeatable)
-            while queue.qsize() == before:
+            while len(line) == before:
                 assert not answer.done()
             return answer
 
@@ -220,6 +220,44 @@ def test_closing_finishes_what_was_accepted(database: Database) -> None:
                 pass
         closing.result(30)
     assert [answer.result(30) for answer in answers] == [f"key{number}" for number in range(70)]
+
+
+@of_the_one_writer
+@pytest.mark.parametrize("woken", [False, True], ids=["while it waits", "when it is its turn"])
+def test_one_that_is_interrupted_is_not_written_and_holds_nobody_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch, woken: bool
+) -> None:
+    gone, sleep = put("gone"), _Request.sleep
+
+    def interrupted(request: _Request) -> None:
+        if request.work is not gone or woken:
+            sleep(request)
+        if request.work is gone:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Request, "sleep", interrupted)
+    with waiting_together(database) as add:
+        if woken:
+            add(gone)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                database.write(gone)
+        after = add(put("after"))
+    assert after.result(30) == "after"
+    assert keys(database) == {"after"}
+
+
+@of_the_one_writer
+def test_what_shared_a_commit_with_one_that_was_interrupted_is_not_taken_for_done(database: Database) -> None:
+    def interrupt(_conn: Connection) -> None:
+        raise KeyboardInterrupt
+
+    with waiting_together(database) as add:
+        first, broken, last = add(put("first")), add(interrupt), add(put("last"))
+    assert isinstance(first.exception(30), KeyboardInterrupt)  # it wrote for all
+    assert all(isinstance(each.exception(30), UnavailableError) for each in (broken, last))
+    assert keys(database) == set()
+    assert database.write(put("after")) == "after"
 
 
 def test_nothing_is_accepted_once_closing_has_begun(database: Database) -> None:
