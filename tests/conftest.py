@@ -19,7 +19,7 @@ from hypothesis import settings
 
 from appliance.storage import Database, open_database, open_postgres
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.llm_server", "tests.postgres"]
 
 FOR_TESTS = {"MEMBOX_CHROMIUM", "MEMBOX_KILLS", "MEMBOX_SEED"}  # these speak to the tests themselves
 
