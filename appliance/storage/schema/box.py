@@ -50,15 +50,16 @@ model_usage = Table(
 agent_sessions = Table(
     "agent_sessions",
     metadata,
+    Column("agent", String(128), primary_key=True),
     Column("session_id", String(128), primary_key=True),
-    Column("agent", String(64), nullable=False),
     Column("project", String(256), nullable=False),
     Column("machine", String(128), nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("last_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    Column("failures", Integer, nullable=False),
     Column("state", Text, nullable=False),
-    Index("ix_agent_sessions_project", "project", "last_at"),
+    Index("ix_agent_sessions_last_at", "last_at"),
 )
 
 idempotency = Table(

@@ -1,0 +1,93 @@
+"""What a person says to an agent that must outlive the conversation: found by rules, in well under a millisecond."""
+
+import re
+from dataclasses import dataclass
+
+from appliance.agents.sessions.rules import CORRECTION, kinds_of
+from appliance.quoting import without_recalled
+
+MOST_FOUND = 20
+_MOST_READ = 20_000  # characters; what is longer was pasted
+_LONGEST = 600
+
+_FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
+_TAGGED = re.compile(r"<([a-z][\w-]*)>.*?</\1>", re.DOTALL)
+_PASTED = re.compile(r"^\s*(?:>|\$ |at \S+\(|File \"|Traceback|\[?\d{4}-\d\d-\d\d[T ]\d\d:|[-+]{3} |@@ )")
+_BULLET = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
+_END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=\S)|;\s+")
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|`[^`\n]*`")
+_ABBREVIATED = re.compile(r"\b(?:e\.g|i\.e|etc|cf|vs|no|nr|approx|dr|mr|mrs|ms)\.$", re.IGNORECASE)
+_ALONE = re.compile(r"(?:sorry,? )?(?:hmm?,? )?(?:no|nope|nah|wrong|stop|wait|correction)[.!,]*", re.IGNORECASE)
+_WHY = re.compile(r"^(?:because|since|as|so that|the reason|otherwise|that way|this way|it is|they|he|she)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something worth keeping: its class (`rules.KINDS`) and the sentence, with the reason that follows it."""
+
+    kind: str
+    text: str
+
+
+def detect(message: str) -> list[Found]:
+    """What of a person's message is to be kept, in its order; a sentence of several classes counts for the first.
+
+    What was pasted (code, logs, quotations, recalled items) says nothing of what the person wants, nor does a question.
+    """
+    return [Found(kinds[0], text) for text, kinds in _classified(message)][:MOST_FOUND]
+
+
+def classes_of(message: str) -> frozenset[str]:
+    """Every class that any sentence of the message has; for measuring."""
+    return frozenset(kind for _, kinds in _classified(message) for kind in kinds)
+
+
+def _classified(message: str) -> list[tuple[str, list[str]]]:
+    found: list[tuple[str, list[str]]] = []
+    previous: list[str] = []
+    for sentence in _sentences(message):
+        kinds = _kinds(sentence)
+        if not kinds and previous and _WHY.search(sentence) and not sentence.endswith("?"):
+            text, its = found[-1]
+            found[-1] = (f"{text} {sentence}"[:_LONGEST], its)
+        elif kinds:
+            found.append((sentence[:_LONGEST], kinds))
+        previous = kinds
+    return found
+
+
+def _kinds(sentence: str) -> list[str]:
+    said = _QUOTED.sub(_blank, sentence).strip()
+    if said.rstrip("\"')] ").endswith("?") or said.startswith("/"):
+        return []
+    return kinds_of(said)
+
+
+def _blank(quoted: re.Match[str]) -> str:
+    """A quotation without its words; a single one may be a name or a value, and stays."""
+    return quoted.group() if " " not in quoted.group() else '"…"'
+
+
+def _sentences(message: str) -> list[str]:
+    text = without_recalled(message[:_MOST_READ])
+    text = _TAGGED.sub("\n", _FENCED.sub("\n", text)).replace("’", "'")
+    sentences: list[str] = []
+    for line in text.splitlines():
+        if _PASTED.match(line):
+            continue
+        sentences += _of_line(_BULLET.sub("", line))
+    return sentences
+
+
+def _of_line(line: str) -> list[str]:
+    sentences: list[str] = []
+    for piece in _END.split(line.strip()):
+        joined = sentences and (_ABBREVIATED.search(sentences[-1]) or _ALONE.fullmatch(sentences[-1]))
+        if joined:
+            sentences[-1] += f" {piece.strip()}"
+        elif piece.strip():
+            sentences.append(piece.strip())
+    return sentences
+
+
+__all__ = ["CORRECTION", "Found", "classes_of", "detect"]
