@@ -1,5 +1,6 @@
 """The composition root: one box from one home, its parts introduced to each other here and nowhere else."""
 
+import logging
 import tempfile
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -17,12 +18,14 @@ from appliance.jobs import Jobs
 from appliance.memory import Memory, NotebookSections, Registry, Work
 from appliance.metrics import Metrics
 from appliance.notebook import Notebook, write_notebook
+from appliance.notebook.targets import Targets
 from appliance.secrets import Secrets
 from appliance.storage import Database, open_database, open_postgres
 from appliance.storage.moving import Moved, move
 from appliance.storage.opening import known_versions, postgres_schema, schema_version
 
 POSTGRES = "postgres"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Box:
     jobs: Jobs
     work: Work
     notebook: Notebook
+    targets: Targets
     backup: Backup
     secrets: Secrets
     metrics: Metrics
@@ -89,6 +93,7 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         memory.forget_section = notebook.forget_item
         notebook.settle()
         at_end.callback(notebook.close)
+        targets = Targets(home, notebook, database, clock, _log_notification)
         backup = Backup(home, database, clock, write_notebook)
         secrets = Secrets(home)
         return Box(
@@ -102,6 +107,7 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
             jobs,
             work,
             notebook,
+            targets,
             backup,
             secrets,
             metrics,
@@ -179,3 +185,7 @@ def _database_path(config: Config, at_end: ExitStack) -> Path:
     if config.store.backend != "inmemory":
         return config.database_path
     return Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="membox-"))) / DATABASE_FILE
+
+
+def _log_notification(title: str, body: str) -> None:
+    _log.warning("%s: %s", title, body)

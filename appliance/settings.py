@@ -177,9 +177,10 @@ class Llm(Section):
 
 
 class Paths(Section):
-    """Instruction targets: files that get the curated memory."""
+    """Instruction targets: files that get the curated memory; after how long a machine counts as silent."""
 
     targets: Texts = ()
+    silent_after_hours: Annotated[int, Field(ge=1, le=8760, description="1 to 8760 hours")] = 72
 
 
 class Backups(Section):
@@ -277,5 +278,12 @@ class Settings(BaseModel):
     tailnet: Tailnet = Field(default_factory=Tailnet)
 
 
-# Read at every use (backup/service.py, cli/snapshots.py); every other setting counts from the daemon's next start.
-LIVE_KEYS = frozenset({"daemon.backup_mirror_path", *(f"backups.{key}" for key in Backups.model_fields)})
+# Read at every use (backup/service.py, cli/snapshots.py, notebook/targets); every other setting counts from the
+# daemon's next start.
+LIVE_KEYS = frozenset(
+    {
+        "daemon.backup_mirror_path",
+        *(f"backups.{key}" for key in Backups.model_fields),
+        *(f"paths.{key}" for key in Paths.model_fields),
+    }
+)

@@ -28,6 +28,9 @@ _PLACES = {
     "forget": Place("appliance.cli.items:forget", "Delete one memory item for good.", _DAY),
     "compact": Place("appliance.cli.compact:compact", "Sum up what the box knows about something.", _DAY),
     "memory": Place("appliance.cli.memory:memory", "Read, edit and take back the notebook's files.", _DAY),
+    "targets": Place(
+        "appliance.cli.targets:targets", "Keep CLAUDE.md, AGENTS.md and others up to date with the memory.", _DAY
+    ),
     "init": Place("appliance.cli.init:init", "Set up a memory box on this machine.", _BOX),
     "daemon": Place("appliance.cli.daemon:daemon", "Start, stop and watch the box's service.", _BOX),
     "login": Place("appliance.cli.login:login", "Let your commands speak to the box at URL.", _BOX),

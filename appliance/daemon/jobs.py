@@ -86,6 +86,7 @@ def upkeep_of(box: "Box") -> list[Upkeep]:
     """The upkeep of `box`: hand edits, vectors and traces within seconds, what has expired, how its disk fills."""
     return [
         Upkeep("notice", 2, box.notebook.notice),
+        Upkeep("targets", 2, box.targets.keep_up),
         _vectors(box),
         Upkeep("traces", 5, box.memory.traces.store, everywhere=True),
         Upkeep("purge", 3600, lambda: purge(box)),

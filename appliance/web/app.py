@@ -38,6 +38,7 @@ ENDPOINT_MODULES = (
     "access_api",
     "box_api",
     "hold_api",
+    "targets_api",
     "reindex_api",
     "secrets_api",
     "meta",

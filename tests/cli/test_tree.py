@@ -41,7 +41,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *(f"daemon {name}" for name in ("start", "stop", "status", "schedule", "run", "logs")),
         *(
             f"memory {name}"
-            for name in ("show", "list", "edit", "diff", "history", "restore", "undo", "lines", "forget")
+            for name in ("show", "list", "edit", "diff", "history", "restore", "undo", "lines", "find", "forget")
         ),
         *(f"key {name}" for name in ("create", "list", "revoke")),
         *(f"config {name}" for name in ("show", "set")),
@@ -49,6 +49,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *(f"db {name}" for name in ("upgrade", "status", "move")),
         *(f"models {name}" for name in ("show", "history", "register", "promote", "rollback", "signal")),
         *(f"release {name}" for name in ("list", "switch", "recover")),
+        *(f"targets {name}" for name in ("list", "add", "remove", "sync", "check")),
         "import brainstem",
         "init-sqlite",
         *("provision", "support-bundle", "factory-reset"),

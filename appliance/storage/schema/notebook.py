@@ -85,13 +85,15 @@ offered_merges = Table(
     Index("ix_offered_merges_state", "state", "id"),
 )
 
-# The last check-in of every instruction target on every machine (notebook/targets).
+# The last check-in of every instruction target on every machine; the box's own have machine "" (notebook/targets).
 target_checkins = Table(
     "target_checkins",
     metadata,
     Column("machine", String(128), primary_key=True),
     Column("path", String(512), primary_key=True),
-    Column("state", String(16), nullable=False),  # current, stale, missing, unwritable
+    Column("agent_id", String(128), nullable=False),
+    Column("state", String(16), nullable=False),  # current, stale, edited, missing, damaged, unwritable
+    Column("said", Text, nullable=False),
     Column("block_hash", String(64)),
     Column("checked_at", BigInteger, nullable=False),
     Column("notified_at", BigInteger),
