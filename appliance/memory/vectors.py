@@ -131,6 +131,14 @@ class Vectors(CandidateSource):
         with self._database.read() as conn:
             return self._model[1].behind(conn)
 
+    def is_behind(self) -> bool:
+        """Whether any item has no vector yet; never when there is no model. For every few seconds: `behind` counts."""
+        self._ready()
+        if self._model is None:
+            return False
+        with self._database.read() as conn:
+            return bool(self._model[1].missing(conn, 1))
+
     def catch_up(self, within: float = float("inf")) -> bool:
         """Give items their vectors for about so many seconds; whether all have one then.
 

@@ -76,7 +76,7 @@ class Work:
 
     def embed(self) -> None:
         """Have a worker give items their vectors, if any has none and no worker has been asked for that yet."""
-        if self._vectors.fault or not self._vectors.behind():
+        if self._vectors.fault or not self._vectors.is_behind():
             return
 
         def ask(conn: Connection) -> None:

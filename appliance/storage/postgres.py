@@ -179,7 +179,7 @@ class PostgresDatabase(Database):
         if not self._has_pgvector:
             return NoVectors()
         index = PostgresVectors(model, dims)
-        self.write(lambda conn: conn.exec_driver_sql(index.index_statement).close(), repeatable=True)
+        self.write(lambda conn: conn.exec_driver_sql(index.index_statements).close(), repeatable=True)
         return index
 
     @override

@@ -7,6 +7,7 @@ sizes stand side by side while one takes over from the other.
 import hashlib
 import math
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, override
 
 from sqlalchemy import (
@@ -18,7 +19,6 @@ from sqlalchemy import (
     column,
     func,
     literal_column,
-    or_,
     select,
     table,
     text,
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 OLDEST = (0, 8)  # pgvector's first with iterative scans
 _kept = table("item_embeddings", column("item_id"), column("model"), column("embedding"), column("is_stale", Boolean))
+_items: Select[Any] = select(memory_items.c.id, memory_items.c.memory_id, memory_items.c.tenant_id, memory_items.c.text)
+_ENDED_SECONDS = 120.0  # a transaction is over by then: a statement that writes ends after 60
+_AGAIN_SECONDS = 3600.0
 _STORE = text(
     "INSERT INTO item_embeddings (item_id, model, embedding, is_stale) SELECT id, :model, :embedding, false "
     "FROM memory_items WHERE id = :id AND memory_id = :memory_id FOR KEY SHARE "
@@ -102,47 +105,85 @@ class NoVectors(VectorIndex):
         pass
 
 
+class _Whole:
+    """From which item on one may have no vector: so that not the whole table is joined every few seconds.
+
+    Of two transactions the one that took the lower ids may be the last to end. So only `_ENDED_SECONDS` after an item
+    was seen nothing will come below it any more. Every hour all is looked at again: another process may have given an
+    item another model's vector, and a transaction may have lasted longer.
+    """
+
+    def __init__(self) -> None:
+        self._first, self._counts_since = 0, monotonic()
+        self._seen, self._seen_at = 0, -math.inf
+
+    def first(self) -> int:
+        """The lowest id that may have no vector."""
+        if monotonic() - self._counts_since >= _AGAIN_SECONDS:
+            self._first, self._counts_since = 0, monotonic()
+        return self._first
+
+    def note(self, highest: int) -> None:
+        """All that are there now have a vector; the highest id among them."""
+        if monotonic() - self._seen_at >= _ENDED_SECONDS:
+            self._first = self._seen
+            self._seen, self._seen_at = highest, monotonic()
+
+
 class PostgresVectors(VectorIndex):
-    """The vectors of one model. Make its index first: `index_statement`."""
+    """The vectors of one model. Make its indexes first: `index_statements`."""
 
     def __init__(self, model: str, dims: int) -> None:
         self._model, self._dims = model, int(dims)
         self._mine = _kept.c.model == model
+        self._stale = (self._mine, _kept.c.is_stale)
         self._as_vector = f"halfvec({self._dims})"
         self._looked_to = 0
+        self._whole = _Whole()
 
     @property
-    def index_statement(self) -> str:
-        """Makes this model's index where it is not there."""
+    def index_statements(self) -> str:
+        """Make this model's index, and that of what is stale, where they are not there."""
         name = f"item_embeddings_{hashlib.sha256(f'{self._model}:{self._dims}'.encode()).hexdigest()[:12]}"
         model = self._model.replace("'", "''")
         return (
             f"CREATE INDEX IF NOT EXISTS {name} ON item_embeddings USING hnsw "
-            f"((embedding::{self._as_vector}) halfvec_cosine_ops) WHERE model = '{model}'"
+            f"((embedding::{self._as_vector}) halfvec_cosine_ops) WHERE model = '{model}'; "
+            "CREATE INDEX IF NOT EXISTS item_embeddings_stale ON item_embeddings (item_id) WHERE is_stale"
         )
 
     @override
     def missing(self, conn: Connection, limit: int) -> list[Row[Any]]:
-        # Behind the last batch mostly everything has a vector: all of it is looked through only where nothing follows.
-        rows = self._missing(conn, limit, self._looked_to)
-        if not rows and self._looked_to:
-            rows = self._missing(conn, limit, 0)
+        of_item = _items.join(_kept, _kept.c.item_id == memory_items.c.id)
+        stale = conn.execute(of_item.where(*self._stale).order_by(memory_items.c.id).limit(limit)).all()
+        return [*stale, *self._without_any(conn, limit - len(stale))]
+
+    def _without_any(self, conn: Connection, limit: int) -> list[Row[Any]]:
+        if not limit:
+            return []
+        first = self._whole.first()
+        # Behind the last batch mostly everything has a vector: that is looked through only where nothing follows.
+        rows = self._without(conn, limit, max(first, self._looked_to))
+        if not rows and self._looked_to > first:
+            rows = self._without(conn, limit, first)
+        if not rows:
+            self._whole.note(conn.execute(select(func.max(memory_items.c.id))).scalar() or 0)
         self._looked_to = rows[0].id if rows else 0
         return rows
 
-    def _missing(self, conn: Connection, limit: int, first: int) -> list[Row[Any]]:
-        c = memory_items.c
-        of_item = (_kept.c.item_id == c.id) & self._mine
-        query: Select[Any] = select(c.id, c.memory_id, c.tenant_id, c.text).outerjoin(_kept, of_item)
-        query = query.where(c.id >= first, or_(_kept.c.item_id.is_(None), _kept.c.is_stale))
-        return list(conn.execute(query.order_by(c.id).limit(limit)).all())
+    def _without(self, conn: Connection, limit: int, first: int) -> list[Row[Any]]:
+        query = _items.where(*self._none_from(first)).order_by(memory_items.c.id).limit(limit)
+        return list(conn.execute(query).all())
+
+    def _none_from(self, first: int) -> tuple[ColumnElement[bool], ...]:
+        of_item = select(_kept.c.item_id).where(_kept.c.item_id == memory_items.c.id, self._mine)
+        return memory_items.c.id >= first, ~of_item.exists()
 
     @override
     def behind(self, conn: Connection) -> int:
-        # Each vector is of an item that is there, so that two counts say it without a join.
-        items = select(func.count()).select_from(memory_items).scalar_subquery()
-        kept = select(func.count()).select_from(_kept).where(self._mine, ~_kept.c.is_stale).scalar_subquery()
-        return int(conn.execute(select(items - kept)).scalar_one())
+        none = select(func.count()).select_from(memory_items).where(*self._none_from(self._whole.first()))
+        stale = select(func.count()).select_from(_kept).where(*self._stale)
+        return int(conn.execute(none).scalar_one() + conn.execute(stale).scalar_one())
 
     @override
     def store(self, conn: Connection, items: Sequence[Row[Any]], vectors: "Vectors") -> None:

@@ -29,7 +29,10 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def missing(self, conn: Connection, limit: int) -> list[Row[Any]]:
-        """Up to `limit` items without a vector, the oldest first: rows of `id`, `memory_id`, `tenant_id`, `text`."""
+        """Up to `limit` items without a vector, the oldest first: rows of `id`, `memory_id`, `tenant_id`, `text`.
+
+        Costs little where none is: it is asked every few seconds.
+        """
 
     @abstractmethod
     def behind(self, conn: Connection) -> int:

@@ -69,9 +69,9 @@ def test_what_shares_no_word_with_the_question_is_found_once_it_has_its_vector(m
     me.remember(PHOTOS, PEANUTS)
     assert me.recall(QUESTION) == []
     assert me.recall("peanuts") == [PEANUTS]
-    assert memory.vectors.behind() == 2
+    assert (memory.vectors.behind(), memory.vectors.is_behind()) == (2, True)
     assert memory.vectors.catch_up()
-    assert memory.vectors.behind() == 0
+    assert (memory.vectors.behind(), memory.vectors.is_behind()) == (0, False)
     assert me.recall(QUESTION) == [PHOTOS]
 
 
@@ -140,7 +140,7 @@ def test_switched_off_there_is_nothing_to_do_and_no_fault(database: Database) ->
     vectors = Vectors(database, "off")
     assert vectors.catch_up()
     assert vectors.vector_of("a text") is None
-    assert (vectors.fault, vectors.behind()) == ("", 0)
+    assert (vectors.fault, vectors.behind(), vectors.is_behind()) == ("", 0, False)
 
 
 def test_catching_up_ends_in_time_and_goes_on_where_it_was(

@@ -1,13 +1,14 @@
 """Vectors in each dialect: which are missing, which lie nearest, and what forgetting leaves of them."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Row, delete, insert, select, true
+from sqlalchemy import Connection, Row, delete, insert, select, text, true
 
-from appliance.storage import Database
+from appliance.storage import Database, postgres_vectors
 from appliance.storage.schema import memory_items
 from appliance.storage.vectors import VectorIndex
 
@@ -187,6 +188,74 @@ def test_started_over_every_vector_is_missing_and_still_found(database: Database
     database.write(lambda conn: index.store(conn, rows[2:], np.stack([pointing(5)])))
     assert {"one", "two"} <= set(_names(missing(database, index)))
     embed(database, index, *[40] * len(missing(database, index)))
+    assert missing(database, index) == []
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the vectors on PostgreSQL count, which a test moves; ask for it before the index."""
+    now = [1000.0]
+    monkeypatch.setattr(postgres_vectors, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_what_has_had_its_vector_for_long_is_looked_at_every_hour(
+    database: Database, seconds: list[float], index: VectorIndex
+) -> None:
+    keep(database, item("one"), item("two"))
+    embed(database, index, 10, 20)
+    for _ in range(2):
+        assert missing(database, index) == []
+        seconds[0] += 130
+    assert missing(database, index) == []
+    lost = text("DELETE FROM item_embeddings WHERE item_id = (SELECT min(item_id) FROM item_embeddings)")
+    database.write(lambda conn: conn.execute(lost).close())
+    keep(database, item("three"))
+    assert _names(embed(database, index, 30)) == ["three"]
+    with database.read() as conn:
+        assert index.behind(conn) == 0
+    seconds[0] += 3600
+    assert _names(missing(database, index)) == ["one"]
+    with database.read() as conn:
+        assert index.behind(conn) == 1
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_an_item_that_comes_after_younger_ones_is_missed_too(
+    database: Database, seconds: list[float], index: VectorIndex
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(conn: Connection) -> None:
+        conn.execute(insert(memory_items), [item("slow")])
+        begun.set()
+        assert go_on.wait(30)
+
+    thread = threading.Thread(target=database.write, args=(slowly,))
+    thread.start()
+    assert begun.wait(30)
+    keep(database, item("quick"))
+    assert _names(embed(database, index, 10)) == ["quick"]
+    assert missing(database, index) == []
+    seconds[0] += 60  # the longest that a statement takes
+    assert missing(database, index) == []
+    go_on.set()
+    thread.join(30)
+    seconds[0] += 70
+    assert _names(missing(database, index)) == ["slow"]
+
+
+def test_what_is_made_anew_is_missed_together_with_what_is_new(database: Database, index: VectorIndex) -> None:
+    keep(database, item("one"), item("two"))
+    embed(database, index, 10, 20)
+    database.write(index.start_over)
+    keep(database, item("three"))
+    assert _names(missing(database, index)) == ["one", "two", "three"]
+    assert _names(missing(database, index, 1)) == ["one"]
+    with database.read() as conn:
+        assert index.behind(conn) == 3
+    embed(database, index, 10, 20, 30)
     assert missing(database, index) == []
 
 

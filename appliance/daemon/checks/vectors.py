@@ -17,12 +17,12 @@ def check(box: "Box", deep: bool) -> Iterator[Finding]:
     if box.config.memory.embedding == "off":
         return
     vectors = box.memory.vectors
-    behind = vectors.behind()
+    is_behind = vectors.is_behind()
     if deep:
         vectors.vector_of("membox")
     if vectors.fault:
         yield warn("vectors", "Recall goes by words alone, and not by meaning.", vectors.fault)
-    elif behind:
+    elif is_behind:
         yield ok("vectors", "Not everything can be found by its meaning yet; that is under way.")
     else:
         yield ok("vectors", "Everything can be found by its meaning.")
