@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance import durable
 from appliance.notebook.targets import files
 from appliance.notebook.targets.block import State
 from appliance.notebook.targets.files import bring, do, look
@@ -113,14 +114,14 @@ def test_a_current_file_is_not_written_again(mine: Path, aside: Path) -> None:
 
 def test_an_edit_that_slips_in_between_is_kept(mine: Path, aside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     edits = iter([b"Use spaces."])
-    really = files._looks_like
+    really = durable._looks_like
 
     def slipping_in(file: Path, before: os.stat_result | None) -> bool:
         for edit in edits:
             mine.write_bytes(edit)
         return really(file, before)
 
-    monkeypatch.setattr(files, "_looks_like", slipping_in)
+    monkeypatch.setattr(durable, "_looks_like", slipping_in)
     assert bring(str(mine), MEMORY, aside).state is State.CURRENT
     assert mine.read_bytes().startswith(b"Use spaces.\n<!-- membox:begin")
 

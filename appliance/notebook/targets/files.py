@@ -5,25 +5,20 @@ One that changed between reading and writing is read again. A block that was cha
 replaced. Needs no box: clients and the agent's errands use it as it is.
 """
 
-import glob
 import hashlib
 import os
 import stat
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from appliance.durable import sync, write_atomically
+from appliance.durable import ChangedError, rewrite, sync, write_atomically
 from appliance.errors import ConflictError, InvalidError
 from appliance.notebook.targets.block import Block, State, block_hash, found, placed, taken_out
 
 MAX_BYTES = 16 * 1024 * 1024
 _ATTEMPTS = 3
-_LEFTOVER_SECONDS = 3600.0
-_NEW_MODE = 0o600  # what is remembered is the person's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +33,6 @@ class Seen:
     def as_dict(self) -> dict[str, str | None]:
         """For a check-in."""
         return asdict(self)
-
-
-class _ChangedError(Exception):
-    """The file is no longer what was read."""
 
 
 def expanded(path: str) -> Path:
@@ -114,7 +105,7 @@ def _bring(path: str, memory: str, aside: Path, automatic: bool) -> Seen:
     if block and automatic and block.named == wanted:
         return _look(path, memory)
     kept = _put_aside(path, block, aside)
-    _write(file, placed(content or b"", memory), status)
+    _rewrite(file, placed(content or b"", memory), status)
     return Seen(path, State.CURRENT, wanted, kept)
 
 
@@ -126,7 +117,7 @@ def _give_back(path: str, aside: Path) -> Seen:
         return Seen(path, State.MISSING, None, "It had no block.")
     kept = _put_aside(path, block, aside)
     if left := taken_out(content):
-        _write(file, left, status)
+        _rewrite(file, left, status)
     else:
         file.unlink()
         sync(file.parent)
@@ -141,7 +132,7 @@ def _told(path: str, work: Callable[[], Seen]) -> Seen:
         return Seen(path, State.DAMAGED, None, fault.sentence)
     except InvalidError as fault:
         return Seen(path, State.UNWRITABLE, None, fault.sentence)
-    except _ChangedError:
+    except ChangedError:
         return Seen(path, State.UNWRITABLE, None, "It keeps changing; try again.")
     except OSError as fault:
         return Seen(path, State.UNWRITABLE, None, f"It cannot be used ({fault.strerror or fault}).")
@@ -149,7 +140,7 @@ def _told(path: str, work: Callable[[], Seen]) -> Seen:
 
 def _again(work: Callable[[], Seen]) -> Seen:
     for _ in range(_ATTEMPTS - 1):
-        with suppress(_ChangedError):
+        with suppress(ChangedError):
             return work()
     return work()
 
@@ -175,60 +166,10 @@ def _read(file: Path) -> tuple[bytes | None, os.stat_result | None]:
     return content, status
 
 
-def _write(file: Path, content: bytes, before: os.stat_result | None) -> None:
-    """Replace the file that looked like `before`; it keeps its permissions and its owner.
-
-    Raises:
-        _ChangedError: it does not look so any more.
-        InvalidError: it has a second name, which would be left behind.
-        OSError: it cannot be written.
-    """
+def _rewrite(file: Path, content: bytes, before: os.stat_result | None) -> None:
     if before and before.st_nlink > 1:
         raise InvalidError("bad_target", "It has a second name (a hard link); make that a symbolic link.")
-    if before and not os.access(file, os.W_OK):
-        raise InvalidError("bad_target", "It is not yours to write.")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(file)
-    descriptor, name = tempfile.mkstemp(prefix=_prefix(file), dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fchmod(descriptor, stat.S_IMODE(before.st_mode) if before else _NEW_MODE)
-            if before and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, before.st_uid, before.st_gid)
-            os.fsync(descriptor)
-        if not _looks_like(file, before):
-            raise _ChangedError
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync(file.parent)
-
-
-def _looks_like(file: Path, before: os.stat_result | None) -> bool:
-    try:
-        now = os.lstat(file)
-    except FileNotFoundError:
-        return before is None
-    return before is not None and _look_of(now) == _look_of(before)
-
-
-def _look_of(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode
-
-
-def _prefix(file: Path) -> str:
-    return f".{file.name[:100]}.membox-"
-
-
-def _clear_leftovers(file: Path) -> None:
-    """Remove what a killed process left of an earlier write."""
-    for left in file.parent.glob(f"{glob.escape(_prefix(file))}*"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _LEFTOVER_SECONDS:
-                left.unlink()
+    rewrite(file, content, before)
 
 
 def _put_aside(path: str, block: Block | None, aside: Path) -> str:
