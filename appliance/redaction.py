@@ -3,9 +3,7 @@
 import base64
 import json
 import re
-import secrets as randomness
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -27,20 +25,6 @@ KEY_FORMS = (
 _NAMES = r"[\w-]*(?:password|passwort|passphrase|passwd|secret|token|api[ _-]?key|access[ _-]?key)"
 _VALUE = r"(?=[^\s\"'`]*\d)[^\s\"'`]{6,}"
 SAID_FORMS = (rf"(?P<kept>(?i:\b(?:{_NAMES}\b[\"'`*]*\s*(?:=|:|is\b)|bearer|basic)[\s\"'`*]*)){_VALUE}",)
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """A text with a placeholder for each secret; `restore` puts them back into what was made of it."""
-
-    text: str
-    secrets: dict[str, str]
-
-    def restore(self, text: str) -> str:
-        """`text` with the secrets where their placeholders stand."""
-        for placeholder, secret in self.secrets.items():
-            text = text.replace(placeholder, secret)
-        return text
 
 
 class Redactor:
@@ -69,21 +53,17 @@ class Redactor:
             return [self.value(inner) for inner in value]
         return value
 
-    def hide(self, text: str) -> Hidden:
-        """`text` with placeholders that nobody can guess, so that no text can ask for a secret by its placeholder."""
-        mark, secrets = randomness.token_hex(4), dict[str, str]()
+    def found(self, text: str) -> list[str]:
+        """What `text` would take out of `text`, each once."""
+        secrets: dict[str, None] = {}
 
-        def placeholder(found: re.Match[str]) -> str:
-            secret = found.group().removeprefix(_kept(found))
-            for known, kept in secrets.items():
-                if kept == secret:
-                    return _kept(found) + known
-            secrets[name := f"[secret {mark}-{len(secrets) + 1}]"] = secret
-            return _kept(found) + name
+        def note(match: re.Match[str]) -> str:
+            secrets[match.group().removeprefix(_kept(match))] = None
+            return _kept(match) + REMOVED
 
         for pattern in (*self._known, self._forms):
-            text = pattern.sub(placeholder, text)
-        return Hidden(text, secrets)
+            text = pattern.sub(note, text)
+        return list(secrets)
 
 
 def _kept(found: re.Match[str]) -> str:

@@ -41,9 +41,10 @@ class Answer:
     content_type: str = "application/json"
 
 
-def good(content: Any, **usage: int) -> Answer:
+def good(content: Any, input_tokens: int = 1000, output_tokens: int = 100) -> Answer:
     """A whole answer: a text, or what becomes a JSON text."""
-    return Answer(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), **usage)
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return Answer(text, input_tokens=input_tokens, output_tokens=output_tokens)
 
 
 def truncated(content: Any) -> Answer:
@@ -180,7 +181,13 @@ def _body(answer: Answer, asked: dict[str, Any], path: str) -> bytes:
 
 def _of_anthropic(answer: Answer, model: str, is_streamed: bool) -> bytes:
     usage = {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens}
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": model, "stop_sequence": None}
+    message: dict[str, Any] = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "stop_sequence": None,
+    }
     if not is_streamed:
         content = [{"type": "text", "text": answer.text}]
         return json.dumps({**message, "content": content, "stop_reason": answer.stop, "usage": usage}).encode()

@@ -112,7 +112,7 @@ class Provider(Protocol):
         """The names of the models that this access may use."""
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 - not an error of ours: the child tells it, `Providers` makes one of it
     """Why an adapter has no answer.
 
     Args:
