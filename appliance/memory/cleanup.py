@@ -1,6 +1,7 @@
 """Job kind `cleanup`: a tenant's expired items are deleted for real, some at a time, so that others can write between.
+Then what its models keep of old signals goes too.
 
-What was deleted is counted in the step that deletes it: after a crash the count goes on from there.
+Which items were deleted is counted in the step that deletes it: after a crash the count goes on from there.
 """
 
 from sqlalchemy import Connection, insert, select
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 from appliance.clock import Clock, to_ms
 from appliance.jobs import Finish, Kind, Result, Running
 from appliance.memory.deleting import delete_items
+from appliance.memory.registry import Registry
 from appliance.memory.work_models import CleanupWork
 from appliance.storage import Database
 from appliance.storage.schema import audit_log, memory_items
@@ -18,7 +20,7 @@ _HOUR_MS = 3_600_000
 _items = memory_items.c
 
 
-def cleanup_kind(database: Database, clock: Clock) -> Kind:
+def cleanup_kind(database: Database, registry: Registry, clock: Clock) -> Kind:
     """The kind `cleanup`."""
 
     def work(running: Running) -> Finish:
@@ -36,6 +38,8 @@ def cleanup_kind(database: Database, clock: Clock) -> Kind:
 
         while running.step(some)["more"]:
             pass
+        while registry.prune(job.tenant_id):
+            running.proceed()
 
         def finish(conn: Connection) -> Result:
             count = running.progress["purged_count"]

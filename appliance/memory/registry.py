@@ -12,7 +12,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from appliance.clock import Clock, to_ms
 from appliance.errors import PreconditionError
@@ -35,7 +35,8 @@ from appliance.storage.schema import model_events, model_signals, model_states, 
 
 type Judged = Callable[[Connection, str, str, int], None]  # (conn, tenant, a signal's source, at epoch ms)
 
-_states = model_states.c
+_states, _signals = model_states.c, model_signals.c
+_PRUNED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,19 @@ class Registry:
         clock: the time of a change.
         window: of so many of a tenant's last signals the summary is made.
         judged: told of every signal's source, in its transaction; traces of recalls learn by it that they were judged.
+        kept: so many of the last signals of each tenant's model stay when older ones are pruned.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, window: int = 500, judged: Judged = lambda *_signal: None
+        self,
+        database: Database,
+        clock: Clock,
+        window: int = 500,
+        judged: Judged = lambda *_signal: None,
+        kept: int = 20_000,
     ) -> None:
         self._database, self._clock, self._window, self._judged = database, clock, window, judged
+        self._kept = max(kept, window)
 
     def state(self, who: Principal, kind: ModelKind, request: ModelRequest) -> ModelState:
         """The model's state; raises ForbiddenError."""
@@ -167,6 +175,25 @@ class Registry:
         self._database.write(work, repeatable=True)
         return self._told(caller, kind)
 
+    def prune(self, tenant_id: str) -> bool:
+        """Delete some of a tenant's signals that are too many, the oldest first; whether that may not have been all."""
+
+        def work(conn: Connection) -> int:
+            going = (delete(model_signals).where(_too_many(tenant_id, kind, self._kept)) for kind in ModelKind)
+            return sum(conn.execute(each).rowcount for each in going)
+
+        return self._database.write(work, repeatable=True) > 0
+
+    def purge(self) -> None:
+        """Delete the signals that are too many, of every tenant."""
+        of_model = (_signals.tenant_id, _signals.kind)
+        too_many = select(_signals.tenant_id).group_by(*of_model).having(func.count() > self._kept)
+        with self._database.read() as conn:
+            tenants = conn.execute(too_many.distinct()).scalars().all()
+        for tenant_id in tenants:
+            while self.prune(tenant_id):
+                pass
+
     def history(self, who: Principal, kind: ModelKind, request: HistoryRequest) -> ModelHistory:
         """Changes and signals, newest first; raises ForbiddenError."""
         caller = self._admin(who, request)
@@ -250,6 +277,13 @@ def _last(conn: Connection, table: Any, tenant_id: str, kind: ModelKind, limit: 
     """The last `limit` rows of a tenant's model, newest first."""
     mine = (table.c.tenant_id == tenant_id, table.c.kind == kind.value)
     return conn.execute(select(table).where(*mine).order_by(table.c.id.desc()).limit(limit)).all()
+
+
+def _too_many(tenant_id: str, kind: ModelKind, kept: int) -> ColumnElement[bool]:
+    """Some of the signals before the last `kept` of a tenant's model: the transaction that deletes them is short."""
+    mine = select(_signals.id).where(_signals.tenant_id == tenant_id, _signals.kind == kind.value)
+    first_kept = mine.order_by(_signals.id.desc()).offset(kept - 1).limit(1).scalar_subquery()
+    return _signals.id.in_(mine.where(_signals.id < first_kept).order_by(_signals.id).limit(_PRUNED_AT_ONCE))
 
 
 def _event(row: Any) -> HistoryItem:

@@ -34,7 +34,7 @@ class Work:
         self._database, self._queue, self._vectors = database, jobs.queue, vectors
         jobs.register(
             reflect_kind(database, clock),
-            cleanup_kind(database, clock),
+            cleanup_kind(database, registry, clock),
             train_kind(database, registry, clock),
             vectors_kind(vectors),
         )

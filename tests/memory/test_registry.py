@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from appliance.errors import ForbiddenError, PreconditionError
 from appliance.memory import Registry
+from appliance.memory import registry as registry_module
 from appliance.memory.registry_models import (
     HistoryRequest,
     ModelKind,
@@ -202,6 +203,36 @@ def test_only_the_last_signals_count(database: Database, clock: Callable[[], Any
     for value in range(5):
         state = admin.signal("a", "m", value)
     assert state.signal_summary == {"a": {"m.count": 3, "m.avg": 3}}
+
+
+def test_the_last_signals_of_each_model_stay_when_older_ones_are_pruned(
+    database: Database, clock: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_module, "_PRUNED_AT_ONCE", 2)
+    registry = Registry(database, clock, window=1, kept=3)
+    admin, other = Admin(registry, database), Admin(registry, database, tenant="other")
+    salience = Admin(registry, database, kind=ModelKind.SALIENCE)
+    for value in range(8):
+        admin.signal("a", "m", value)
+        other.signal("a", "m", value)
+    salience.signal("a", "m", 0)
+
+    def values(of: Admin) -> list[float]:
+        return [item.value for item in of.history().items]
+
+    while registry.prune("home"):
+        pass
+    assert (values(admin), values(salience), len(values(other))) == ([7, 6, 5], [0], 8)
+    registry.purge()
+    assert values(other) == [7, 6, 5]
+
+
+def test_what_the_summary_is_made_of_is_never_pruned(database: Database, clock: Callable[[], Any]) -> None:
+    admin = Admin(Registry(database, clock, window=3, kept=1), database)
+    for value in range(5):
+        admin.signal("a", "m", value)
+    admin.registry.purge()
+    assert admin.state().signal_summary == {"a": {"m.count": 3, "m.avg": 3}}
 
 
 def test_the_mean_of_the_largest_numbers_is_a_number(admin: Admin) -> None:

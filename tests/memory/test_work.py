@@ -12,6 +12,7 @@ from appliance.errors import ConflictError, ForbiddenError, NotFoundError
 from appliance.jobs import Jobs, Worker
 from appliance.jobs.models import JobAnswer
 from appliance.memory import Registry, Work, cleanup, deleting
+from appliance.memory.registry_models import HistoryRequest, ModelKind, SignalRequest
 from appliance.memory.vectors import Vectors
 from appliance.memory.work_models import CleanupRequest, CompactRequest, ReflectRequest
 from appliance.storage import Database
@@ -32,8 +33,13 @@ def jobs(database: Database, clock: Any) -> Jobs:
 
 
 @pytest.fixture
-def work(database: Database, clock: Any, jobs: Jobs) -> Work:
-    return Work(database, clock, jobs, Registry(database, clock, 500), Vectors(database, "off"))
+def registry(database: Database, clock: Any) -> Registry:
+    return Registry(database, clock, window=2, kept=2)
+
+
+@pytest.fixture
+def work(database: Database, clock: Any, jobs: Jobs, registry: Registry) -> Work:
+    return Work(database, clock, jobs, registry, Vectors(database, "off"))
 
 
 @pytest.fixture
@@ -185,6 +191,14 @@ class TestCleanup:
             )
         assert left.text == "The code of the gate is 5678."
         assert database.check() == []
+
+    def test_signals_that_are_too_many_go_too(self, boss: Any, clean_up: Any, registry: Registry) -> None:
+        for value in range(5):
+            said = {"version": "a", "metric": "m", "value": value}
+            registry.signal(boss.who, ModelKind.RERANKER, SignalRequest.model_validate(boss.request(**said)))
+        assert clean_up(boss) == {"purged_count": 0, "grace_hours": 0}
+        history = registry.history(boss.who, ModelKind.RERANKER, HistoryRequest.model_validate(boss.request()))
+        assert [item.value for item in history.items] == [4, 3]
 
     def test_what_expired_within_the_grace_stays(self, boss: Any, clock: Any, clean_up: Any) -> None:
         for hours in (1, 3):
