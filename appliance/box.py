@@ -8,6 +8,8 @@ from pathlib import Path
 
 from appliance import hold
 from appliance.access import Access
+from appliance.agents.sessions.service import AgentSessions
+from appliance.agents.sessions.store import Sessions
 from appliance.backup import Backup
 from appliance.clock import Clock, system_clock
 from appliance.config import Config, load_config, validated
@@ -18,6 +20,7 @@ from appliance.jobs import Jobs
 from appliance.memory import Memory, NotebookSections, Registry, Work
 from appliance.metrics import Metrics
 from appliance.notebook import Notebook, write_notebook
+from appliance.notebook.journal import with_entry
 from appliance.notebook.targets import Targets
 from appliance.secrets import Secrets
 from appliance.storage import Database, open_database, open_postgres
@@ -42,6 +45,7 @@ class Box:
     jobs: Jobs
     work: Work
     notebook: Notebook
+    sessions: AgentSessions
     targets: Targets
     backup: Backup
     secrets: Secrets
@@ -84,13 +88,17 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         metrics = Metrics(clock)
         memory = Memory(database, clock, metrics, config.graph, config.memory.embedding, config.core.timezone)
         at_end.callback(memory.close)
-        registry = Registry(database, clock, config.models.signal_window, memory.traces.judged)
+        models = config.models
+        registry = Registry(database, clock, models.signal_window, memory.traces.judged, models.signals_kept)
         jobs = Jobs(database, clock)
         work = Work(database, clock, jobs, registry, memory.vectors)
         sections = NotebookSections(config.core.tenant, clock)
         core = config.core
         notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, core.timezone, clock, core.tenant)
         memory.forget_section = notebook.forget_item
+        sessions = AgentSessions(
+            Sessions(database), notebook, with_entry, config.session, core.timezone, clock, metrics
+        )
         notebook.settle()
         at_end.callback(notebook.close)
         targets = Targets(home, notebook, database, clock, _log_notification)
@@ -107,6 +115,7 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
             jobs,
             work,
             notebook,
+            sessions,
             targets,
             backup,
             secrets,

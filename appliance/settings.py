@@ -90,6 +90,11 @@ Host = Annotated[
     Field(description="an address or host name of this machine, such as 127.0.0.1"),
 ]
 Weight = Annotated[float, Field(ge=0, le=100, description="0 to 100")]
+Url = Annotated[
+    str,
+    StringConstraints(pattern=r"^(https?://[^\s/@?#]+(/[^\s@?#]*)?)?$", max_length=512),
+    Field(description='an address such as https://HOST/v1 without a user in it, or ""'),
+]
 Schedule = Annotated[str, AfterValidator(_schedule), Field(description=cadence.ALLOWED)]
 
 
@@ -157,9 +162,10 @@ class Jobs(Section):
 
 
 class Models(Section):
-    """The model registry. `signal_window`: of so many last signals the summary is made."""
+    """The model registry. Of `signal_window` last signals the summary is made; `signals_kept` of each model stay."""
 
     signal_window: Annotated[int, Field(ge=1, le=100_000, description="1 to 100000 signals")] = 500
+    signals_kept: Annotated[int, Field(ge=500, le=10_000_000, description="500 to 10000000 signals")] = 20_000
 
 
 class Mcp(Section):
@@ -171,9 +177,31 @@ class Mcp(Section):
 
 
 class Llm(Section):
-    """Language-model providers in the order they are tried; for the refresh."""
+    """Language models: `providers` in the order in which they are tried, and what a day may take of them.
 
-    providers: Texts = ()
+    Prices are US dollars for a million tokens of the OpenAI-compatible server; those of Claude are known.
+    """
+
+    providers: Annotated[
+        tuple[Literal["anthropic", "claude", "openai"], ...],
+        Field(description='a list of anthropic, claude and openai: ["anthropic", "openai"]'),
+    ] = ("anthropic", "openai")
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600, description="1 to 3600 seconds")] = 600
+    daily_budget_usd: Annotated[float, Field(ge=0, le=100_000, description="US dollars, 0 for no limit")] = 2.0
+    daily_tokens: Annotated[int, Field(ge=0, le=10**12, description="a number of tokens, 0 for no limit")] = 0
+    anthropic_base_url: Url = ""
+    claude_command: Name = "claude"
+    openai_base_url: Url = ""
+    openai_model: Text = ""
+    openai_input_usd: Annotated[float, Field(ge=0, le=100_000, description="US dollars, 0 or more")] = 0.0
+    openai_output_usd: Annotated[float, Field(ge=0, le=100_000, description="US dollars, 0 or more")] = 0.0
+
+
+class Session(Section):
+    """Sessions of agents: how many tokens an agent's context holds, and how full it is when the log leaves the buffer."""
+
+    context_tokens: Annotated[int, Field(ge=1000, le=10_000_000, description="1000 to 10000000 tokens")] = 200_000
+    rotate_at: Annotated[float, Field(gt=0, le=1, description="a share of the context, more than 0 to 1")] = 0.6
 
 
 class Paths(Section):
@@ -272,6 +300,7 @@ class Settings(BaseModel):
     models: Models = Field(default_factory=Models)
     mcp: Mcp = Field(default_factory=Mcp)
     llm: Llm = Field(default_factory=Llm)
+    session: Session = Field(default_factory=Session)
     paths: Paths = Field(default_factory=Paths)
     backups: Backups = Field(default_factory=Backups)
     daemon: Daemon = Field(default_factory=Daemon)

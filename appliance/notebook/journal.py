@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from appliance.notebook.models import Note
-from appliance.notebook.outline import Fence, code_lines, fence_opened_by, headings, is_rule
+from appliance.notebook.outline import Fence, code_lines, fence_opened_by, headings, is_rule, open_fence
 from appliance.notebook.plaintext import lines_of
 
 _TIME = re.compile(r"(\d{2}:\d{2}:\d{2})(?!\S)(.*)")
@@ -47,6 +47,14 @@ def entry_text(note: Note, moment: datetime) -> str:
     about = _about(note)
     body = [*([about, ""] if about else []), *quoted(note.text)]
     return "\n".join(["", "---", "", f"### {moment:%H:%M:%S} (captured)", "", *body, ""])
+
+
+def with_entry(text: str, moment: datetime, heading: str, body: str) -> str:
+    """A day's file with an entry of the local time `moment` appended, which `heading` says more of than the time."""
+    start = text or f"# {moment:%Y-%m-%d}\n"
+    fence = open_fence(text)
+    closing = [fence.closing] if fence else []
+    return start + "\n".join([*closing, "", "---", "", f"### {moment:%H:%M:%S} {heading}", "", *quoted(body), ""])
 
 
 def _about(note: Note) -> str:

@@ -35,6 +35,7 @@ ENDPOINT_MODULES = (
     "models_api",
     "work_api",
     "capture",
+    "session_api",
     "access_api",
     "box_api",
     "hold_api",

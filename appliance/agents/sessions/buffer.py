@@ -6,6 +6,7 @@ and below them what was said and done, one list line each. Whatever else a perso
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 HEADS = ("Task", "Next", "Blocked", "Ended")
 EXCHANGE = ("asked", "did")  # the log; every other kind is to be kept
@@ -105,7 +106,7 @@ class Buffer:
         lines = text.rstrip("\n").split("\n") if text.strip() else ["# Working buffer", ""]
         starts = [i for i, line in enumerate(lines) if _HEADING.match(line)]
         self._before = lines[: starts[0]] if starts else lines
-        self.parts = [Part(lines[a:b]) for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
+        self.parts = [Part(lines[a:b]) for a, b in pairwise([*starts, len(lines)])]
 
     def find(self, key: str) -> Part | None:
         """The part of a session."""

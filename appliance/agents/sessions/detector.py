@@ -18,7 +18,9 @@ _END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=\S)|;\s+")
 _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|`[^`\n]*`")
 _ABBREVIATED = re.compile(r"\b(?:e\.g|i\.e|etc|cf|vs|no|nr|approx|dr|mr|mrs|ms)\.$", re.IGNORECASE)
 _ALONE = re.compile(r"(?:sorry,? )?(?:hmm?,? )?(?:no|nope|nah|wrong|stop|wait|correction)[.!,]*", re.IGNORECASE)
-_WHY = re.compile(r"^(?:because|since|as|so that|the reason|otherwise|that way|this way|it is|they|he|she)\b", re.IGNORECASE)
+_WHY = re.compile(
+    r"^(?:because|since|as|so that|the reason|otherwise|that way|this way|it is|they|he|she)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

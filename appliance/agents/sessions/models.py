@@ -1,6 +1,7 @@
 """What sessions take and give (contract notebook, Session protocol for agents)."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -90,6 +91,13 @@ class Entry(BaseModel):
     lessons: Lines = ()
     done: Lines = Field((), description="Finished todos; open boxes in tasks/todo.md that say the same are ticked.")
     end: bool = Field(False, description="The session ends: write its journal entry.")
+
+
+def cleaned(entry: Entry, clean: Callable[[str], str]) -> Entry:
+    """`entry` with `clean` done to whatever is written down of it."""
+    texts = {name: clean(text) for name in ("task", "next", "blocked", "said") if (text := getattr(entry, name))}
+    lists = {name: tuple(map(clean, getattr(entry, name))) for name in ("decisions", "lessons", "done")}
+    return entry.model_copy(update=texts | lists)
 
 
 class Kept(BaseModel):

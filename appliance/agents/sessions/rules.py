@@ -1,4 +1,4 @@
-"""What makes a sentence of a person's message worth keeping: rules of seven classes (contract notebook, Session protocol).
+"""What makes a sentence of a person's message worth keeping: rules of seven classes (contract notebook).
 
 A rule looks at one sentence, in which what stands between quotation marks has been blanked: what is quoted is not said.
 Words that by themselves say nothing ("continue", "actually", "no") are in no rule.

@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from appliance.storage.database import Database
-from appliance.storage.schema import agent_sessions
+from appliance.storage.schema import agent_sessions, box_state
 
+_ALERTED = "buffer_alert"
+_RECENT = 50
 _c = agent_sessions.c
 
 
@@ -57,11 +59,31 @@ class Sessions:
             wanted = select(agent_sessions).where(_c.ended_at.is_(None), _c.last_at <= silent_since)
             return [_session(row) for row in conn.execute(wanted.order_by(_c.last_at))]
 
-    def last(self) -> Session | None:
-        """The session that was heard of last."""
+    def active(self, agent: str, project: str, since: int) -> Session | None:
+        """The session at work in a project: heard of last since then (epoch ms), one of `agent` before another's."""
         with self._database.read() as conn:
-            row = conn.execute(select(agent_sessions).order_by(_c.last_at.desc()).limit(1)).one_or_none()
-        return _session(row) if row else None
+            wanted = select(agent_sessions).where(_c.ended_at.is_(None), _c.project == project, _c.last_at >= since)
+            found = [_session(row) for row in conn.execute(wanted.order_by(_c.last_at.desc()))]
+        return next((each for each in found if each.agent == agent), found[0] if found else None)
+
+    def last_at_work(self) -> Session | None:
+        """The session that was heard of last while anything was done in it."""
+        with self._database.read() as conn:
+            rows = conn.execute(select(agent_sessions).order_by(_c.last_at.desc()).limit(_RECENT))
+            return next((each for row in rows if (each := _session(row)).state.get("worked")), None)
+
+    def alert(self, sentence: str) -> bool:
+        """Whether the person has not been told this yet; from now on they have."""
+
+        def tell(conn: Connection) -> bool:
+            told = conn.execute(select(box_state.c.value).where(box_state.c.key == _ALERTED)).scalar()
+            if told == sentence:
+                return False
+            conn.execute(delete(box_state).where(box_state.c.key == _ALERTED))
+            conn.execute(insert(box_state).values(key=_ALERTED, value=sentence))
+            return True
+
+        return self._database.write(tell)
 
     def failures(self, since: int) -> int:
         """How many calls of hooks failed in sessions heard of since then (epoch ms)."""
@@ -91,5 +113,5 @@ def put(conn: Connection, session: Session) -> None:
 
 
 def _session(row: Row[Any]) -> Session:
-    values = dict(row._mapping)  # noqa: SLF001 - the public name for it
+    values = dict(row._mapping)
     return Session(**values | {"state": json.loads(values["state"])})
