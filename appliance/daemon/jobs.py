@@ -102,8 +102,9 @@ def _vectors(box: "Box") -> Upkeep:
 
 
 def purge(box: "Box") -> None:
-    """Delete used-up tickets, ended sessions, idempotency keys past their day, old jobs and old runs."""
+    """Delete used-up tickets, ended sessions, idempotency keys past their day, old signals, jobs and runs."""
     box.access.purge()
     box.memory.purge()
+    box.registry.purge()
     box.jobs.purge()
     Runs(box.database, box.clock).forget_old()
