@@ -9,9 +9,11 @@ BUFFER = "working-buffer.md"
 TODO = "tasks/todo.md"
 LESSONS = "tasks/lessons.md"
 JOURNAL = "sessions/"
+DIGEST = "sessions/digest.md"
 ARCHIVE = "archive/"
 
 _DAY = re.compile(r"sessions/(\d{4}-\d{2}-\d{2})\.md")
+_PROJECT = re.compile(r"projects/([^/]+)\.md")
 _MAX_PATH = 400
 _MAX_NAME_BYTES = 200
 _MAX_DEPTH = 8
@@ -66,6 +68,12 @@ def tier(path: str) -> str:
 def day_of(path: str) -> str | None:
     """The day `YYYY-MM-DD` whose journal the file is; None when it is no day's file."""
     match = _DAY.fullmatch(path)
+    return match.group(1) if match else None
+
+
+def project_of(path: str) -> str | None:
+    """The id of the repository whose memory the file is; None when it is no project's file."""
+    match = _PROJECT.fullmatch(path)
     return match.group(1) if match else None
 
 

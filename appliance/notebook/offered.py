@@ -14,6 +14,8 @@ _SECTIONS = [
     ("Recent completions", "What was finished lately."),
 ]
 
+SECTION_TITLES = frozenset(title.casefold() for title, _ in _SECTIONS)
+
 _TODO = """# To do
 
 <!-- Open work, one checkbox a line: "- [ ] call the dentist". -->

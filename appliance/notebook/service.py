@@ -34,6 +34,7 @@ from appliance.notebook.models import (
 )
 from appliance.notebook.past import Past
 from appliance.notebook.plaintext import MAX_TEXT_BYTES, lines_of, normalise
+from appliance.notebook.refresh import record
 from appliance.notebook.removal import plan
 from appliance.notebook.versions import DELETED, FORGET
 from appliance.notebook.watch import Watch
@@ -301,14 +302,15 @@ class Notebook:
         with self._changing():
             self.past.known(path)
             self._copy.take_in(path)
-            count = len(lines_of(self._copy.text(self.past.live(path).stored.path)))
-            if not 1 <= first_line <= last_line <= count:
-                raise InvalidError("invalid_lines", f"{path} has the lines 1 to {count}.")
+            lines = lines_of(self._copy.text(self.past.live(path).stored.path))
+            if not 1 <= first_line <= last_line <= len(lines):
+                raise InvalidError("invalid_lines", f"{path} has the lines 1 to {len(lines)}.")
             removal = plan(self._copy, self._database, path, first_line, last_line, author)
 
             def also(conn: Connection) -> None:
                 for document, rewritten in removal.rewritten.items():
                     versions.rewrite(conn, document, rewritten)
+                record.forget(conn, lines[first_line - 1 : last_line])
                 row = {"at": to_ms(self._clock()), "tenant_id": self._tenant, "actor": author}
                 conn.execute(insert(audit_log).values(**row, action=FORGET, subject=f"notebook:{path}"))
                 if memory_id is not None:
