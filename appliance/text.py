@@ -66,10 +66,15 @@ def _pairs(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)]
 
 
+def plain(text: str) -> str:
+    """`text` without case and accents, as the index compares it."""
+    return text.lower() if text.isascii() else _without_marks(text).casefold()
+
+
 @lru_cache(maxsize=20_000)
 def fold(word: str) -> str:
-    """`word` without case and accents, as the index compares it."""
-    return word.lower() if word.isascii() else _without_marks(word).casefold()
+    """`plain` for words, which come again."""
+    return plain(word)
 
 
 def words(text: str) -> list[str]:

@@ -179,22 +179,49 @@ def undo(caller: Caller, path: str, as_json: bool) -> None:
     emit(answer, as_json, lambda: _print_saved(answer))
 
 
-@memory.command(epilog=examples("membox memory lines", "membox memory lines sessions/2026-11-20.md"))
+@memory.command(epilog=examples("membox memory lines", "membox memory lines tasks/todo.md --line 12"))
 @_path
+@click.option("--line", type=click.IntRange(1), help="Only this one, and what it was before.")
 @json_option
 @pass_caller
-def lines(caller: Caller, path: str, as_json: bool) -> None:
+def lines(caller: Caller, path: str, line: int | None, as_json: bool) -> None:
     """Show where each line of a file is from: version, time, author."""
     with caller.box() as box:
-        answer = box.get("/v1/notebook/lines", path=path)
+        if line is None:
+            answer = box.get("/v1/notebook/lines", path=path)
+        else:
+            answer = box.get("/v1/notebook/line", path=path, line=line)
     width = max((len(row["author"]) for row in answer["lines"]), default=0)
 
     def plain() -> None:
         for number, row in enumerate(answer["lines"], 1):
-            from_where = f"{number:>4}  v{row['version']:<4} {when(row['created_at'])}  {row['author'].ljust(width)}"
-            click.echo(f"{dim(shown(from_where))}  {shown(row['text'])}".rstrip())
+            from_where = f"v{row['version']:<4} {when(row['created_at'])}  {row['author'].ljust(width)}"
+            numbered = f"{number:>4}  {from_where}" if line is None else from_where
+            click.echo(f"{dim(shown(numbered))}  {shown(row['text'])}".rstrip())
 
     emit(answer, as_json, plain)
+
+
+@memory.command(epilog=examples("membox memory find borg", "membox memory find '\"spare key\" cellar'"))
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many lines.")
+@json_option
+@pass_caller
+def find(caller: Caller, words: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Find lines word for word, in every file.
+
+    A line must have all WORDS, phrases in double quotes; case and accents do not matter. `membox recall` finds by
+    meaning, and what is not in a file too. Exit code 1 when nothing is found.
+    """
+    with caller.box() as box:
+        answer = box.get("/v1/notebook/search", q=" ".join(words), limit=limit)
+
+    def plain() -> None:
+        for row in answer["lines"]:
+            click.echo(f"{dim(shown(f'{row["path"]}:{row["line"]}:'))} {shown(row['text'])}")
+
+    emit(answer, as_json, plain)
+    click.get_current_context().exit(0 if answer["lines"] else 1)
 
 
 @memory.command(

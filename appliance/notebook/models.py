@@ -127,3 +127,13 @@ class LineOrigin(_Result):
     version: int
     created_at: int
     author: str
+
+
+class FoundLine(_Result):
+    """A line that has what was searched for, and the lines around it."""
+
+    path: str
+    line: int
+    text: str
+    before: list[str]
+    after: list[str]

@@ -1,13 +1,16 @@
 """Looking back at a notebook's files: their versions, what changed between them, where a line is from."""
 
 from threading import RLock
+from typing import Any
 
-from appliance.errors import NotFoundError, UnavailableError
+from sqlalchemy import Row
+
+from appliance.errors import InvalidError, NotFoundError, UnavailableError
 from appliance.notebook import versions
 from appliance.notebook.documents import checked_path
 from appliance.notebook.holding import Held
 from appliance.notebook.models import LineOrigin, VersionInfo
-from appliance.notebook.origins import line_versions
+from appliance.notebook.origins import Origin, line_origins
 from appliance.notebook.plaintext import normalise, unified
 from appliance.notebook.working_copy import WorkingCopy
 from appliance.storage.database import Database
@@ -50,13 +53,24 @@ class Past:
 
     def origins(self, path: str) -> list[LineOrigin]:
         """Every line of a file with the version that brought it."""
+        return [_told(origin) for origin in self._origins(path)]
+
+    def story(self, path: str, line: int) -> list[LineOrigin]:
+        """What a line (1-based) of a file is and was before, newest first, back to when it was new.
+
+        Raises:
+            NotFoundError: `document_not_found`.
+            InvalidError: `invalid_lines`, the file has no such line.
+        """
+        origins = self._origins(path)
+        if not 1 <= line <= len(origins):
+            raise InvalidError("invalid_lines", f"{path} has the lines 1 to {len(origins)}.")
+        return [_told(origin) for origin in origins[line - 1].story()]
+
+    def _origins(self, path: str) -> list[Origin[Row[Any]]]:
         stored = self.live(path).stored
         with self._database.read() as conn:
-            found = line_versions(versions.all_texts(conn, stored.id))
-        return [
-            LineOrigin(text=line, version=row.number, created_at=row.created_at, author=row.author)
-            for line, row in found
-        ]
+            return line_origins(versions.all_texts(conn, stored.id))
 
     # What the notebook itself asks for
 
@@ -89,3 +103,8 @@ class Past:
         if text is None:
             raise NotFoundError("version_not_found", f"{path} has no version {number}.")
         return text
+
+
+def _told(origin: Origin[Row[Any]]) -> LineOrigin:
+    row = origin.version
+    return LineOrigin(text=origin.text, version=row.number, created_at=row.created_at, author=row.author)

@@ -8,7 +8,7 @@ import difflib
 import hashlib
 from collections import Counter
 
-from appliance.errors import InvalidError, StorageError
+from appliance.errors import InvalidError, StorageError, TooLargeError
 
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 """The largest text a save or a hand edit may bring."""
@@ -72,3 +72,18 @@ def unified(path: str, old: str, new: str, old_name: str, new_name: str) -> str:
         lines_of(old), lines_of(new), f"{path} ({old_name})", f"{path} ({new_name})", lineterm=""
     )
     return "".join(f"{line}\n" for line in lines)
+
+
+def checked_text(text: str, allow_empty: bool) -> str:
+    """The normalised `text` of a file that somebody wants to store.
+
+    Raises:
+        InvalidError: `invalid_text`, or `empty_document` unless `allow_empty`.
+        TooLargeError: `document_too_large`, over 4 MB.
+    """
+    text = normalise(text)
+    if len(text.encode()) > MAX_TEXT_BYTES:
+        raise TooLargeError("document_too_large", "A file has at most 4 MB; split it.")
+    if not text.strip() and not allow_empty:
+        raise InvalidError("empty_document", "The text is empty; say that you mean it, or keep the old one.")
+    return text

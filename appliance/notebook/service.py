@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 
@@ -19,8 +20,9 @@ from appliance.errors import (
 )
 from appliance.notebook import versions
 from appliance.notebook.capturing import DayLog, key_of
-from appliance.notebook.documents import JOURNAL, checked_path, day_path, tier
+from appliance.notebook.documents import CURATED, JOURNAL, checked_path, day_path, tier
 from appliance.notebook.files import Files
+from appliance.notebook.finding import lines_with, terms_of
 from appliance.notebook.holding import Change, Held
 from appliance.notebook.index import SectionIndex
 from appliance.notebook.merge import merge
@@ -29,13 +31,15 @@ from appliance.notebook.models import (
     Captured,
     Document,
     DocumentInfo,
+    FoundLine,
     Note,
     Saved,
 )
 from appliance.notebook.past import Past
-from appliance.notebook.plaintext import MAX_TEXT_BYTES, lines_of, normalise
+from appliance.notebook.plaintext import checked_text, lines_of
 from appliance.notebook.refresh import record
 from appliance.notebook.removal import plan
+from appliance.notebook.tasks import ticked
 from appliance.notebook.versions import DELETED, FORGET
 from appliance.notebook.watch import Watch
 from appliance.notebook.working_copy import WorkingCopy
@@ -183,6 +187,37 @@ class Notebook:
                 author=stored.author,
             )
 
+    def find(self, query: str, limit: int = 100) -> list[FoundLine]:
+        """The lines of every file with all words of `query` (phrases in double quotes), the newest files first.
+
+        Not by meaning or stem: `recall` does that, and finds what is not in a file too.
+        """
+        terms = terms_of(query)
+        newest = sorted(self.documents(), key=lambda info: (info.path != CURATED, -info.changed_at))
+        found = (line for info in newest for line in lines_with(info.path, self._text_now(info.path), terms))
+        return list(islice(found, limit)) if terms else []
+
+    def _text_now(self, path: str) -> str:
+        """A file's text as it lies on the disk, which is quickest; where it does not, as it is in the database."""
+        with suppress(StorageError):
+            if reading := self._files.read(path):
+                return reading.text
+        with self._lock:
+            return self._copy.text(path)
+
+    def tick(self, path: str, line: int, done: bool, base_version: int, author: str) -> Saved:
+        """Tick the box of the task on a line (1-based) of `base_version`, or clear it; wherever the line is by now.
+
+        Raises:
+            InvalidError: `no_task`, there is no box on that line.
+            ConflictError: `line_changed`, there is no such line any more.
+            NotFoundError: `document_not_found`, `version_not_found`.
+        """
+        seen = self.past.version(path, base_version)
+        self.past.live(path)
+        self.edit({path: lambda text: ticked(text, seen, line, done)}, author, "tick")
+        return self._saved(path, merged=self.past.live(path).stored.version > base_version + 1)
+
     def save(self, path: str, text: str, base_version: int, author: str, allow_empty: bool = False) -> Saved:
         """Store a person's or agent's new text of a file.
 
@@ -198,7 +233,7 @@ class Notebook:
             TooLargeError: `document_too_large`.
         """
         checked_path(path)
-        text = self._checked_text(text, allow_empty)
+        text = checked_text(text, allow_empty)
         with self._changing():
             self._copy.take_in(path)
             held = self._copy.held.get(path)
@@ -238,7 +273,7 @@ class Notebook:
                 self._copy.take_in(checked_path(path))
                 held = self._copy.held.get(path)
                 current = "" if held is None or held.stored.deleted else self._copy.text(path)
-                text = self._checked_text(edited(current), allow_empty=True)
+                text = checked_text(edited(current), allow_empty=True)
                 if text != current:
                     changes.append(Change(path, text, author, reason))
             if changes or also:
@@ -358,12 +393,3 @@ class Notebook:
             lines=facts.lines,
             bytes=facts.bytes,
         )
-
-    @staticmethod
-    def _checked_text(text: str, allow_empty: bool) -> str:
-        text = normalise(text)
-        if len(text.encode()) > MAX_TEXT_BYTES:
-            raise TooLargeError("document_too_large", "A file has at most 4 MB; split it.")
-        if not text.strip() and not allow_empty:
-            raise InvalidError("empty_document", "The text is empty; say that you mean it, or keep the old one.")
-        return text

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.errors import ConflictError
-from appliance.notebook.models import Document, DocumentInfo, LineOrigin, Saved, VersionInfo
+from appliance.notebook.models import Document, DocumentInfo, FoundLine, LineOrigin, Saved, VersionInfo
 from appliance.principal import Role
 from appliance.web import markdown
 from appliance.web.endpoint import Request, endpoint
@@ -90,6 +90,35 @@ class ForgetLines(_Model):
     first_line: Annotated[int, Field(ge=1, le=2**31)]
     last_line: Annotated[int, Field(ge=1, le=2**31)]
     base_version: Number | None = None
+
+
+class Tick(_Model):
+    """The box on a line, 1-based, as it stands in `base_version`."""
+
+    path: FilePath
+    line: Annotated[int, Field(ge=1, le=2**31)]
+    done: bool
+    base_version: Number
+
+
+class SearchQuery(_Model):
+    """Words, and phrases in double quotes, that a line has all of."""
+
+    q: Annotated[str, Field(min_length=1, max_length=1024)]
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class FoundLines(_Model):
+    """The lines found, the newest files first."""
+
+    lines: list[FoundLine]
+
+
+class LineQuery(_Model):
+    """Which line, 1-based, of which file."""
+
+    path: FilePath
+    line: Annotated[int, Field(ge=1, le=2**31)]
 
 
 class Documents(_Model):
@@ -278,6 +307,48 @@ def undo(request: Request) -> Saved:
 def lines(request: Request) -> Lines:
     """Every line's origin."""
     return Lines(lines=request.box.notebook.past.origins(request.query.path))
+
+
+@endpoint(
+    "GET",
+    "/v1/notebook/line",
+    role=Role.READER,
+    query=LineQuery,
+    answer=Lines,
+    errors=(404, 422),
+    summary="What a line is and was before, newest first.",
+)
+def line(request: Request) -> Lines:
+    """A line's story."""
+    return Lines(lines=request.box.notebook.past.story(request.query.path, request.query.line))
+
+
+@endpoint(
+    "GET",
+    "/v1/notebook/search",
+    role=Role.READER,
+    query=SearchQuery,
+    answer=FoundLines,
+    summary="Find lines word for word, in every file.",
+)
+def search(request: Request) -> FoundLines:
+    """Lines that have all the words."""
+    return FoundLines(lines=request.box.notebook.find(request.query.q, request.query.limit))
+
+
+@endpoint(
+    "POST",
+    "/v1/notebook/tick",
+    role=Role.ADMIN,
+    body=Tick,
+    answer=Saved,
+    errors=(404, 409),
+    summary="Tick a task's box, or clear it.",
+)
+def tick(request: Request) -> Saved:
+    """Tick a box."""
+    asked = request.body
+    return request.box.notebook.tick(asked.path, asked.line, asked.done, asked.base_version, _author(request))
 
 
 @endpoint(

@@ -41,9 +41,12 @@ class Part:
     last_line: int
 
 
-def to_html(text: str, file: str = "", first_line: int = 1) -> Markup:
-    """`text` rendered; links between files are taken from `file`, lines are counted from `first_line`."""
-    return _rendered(text, {"file": file, "first_line": first_line})
+def to_html(text: str, file: str = "", first_line: int = 1, can_tick: bool = False) -> Markup:
+    """`text` rendered; links between files are taken from `file`, lines are counted from `first_line`.
+
+    With `can_tick` the boxes of tasks can be ticked, by a script that asks for the line in `data-tick`.
+    """
+    return _rendered(text, {"file": file, "first_line": first_line, "can_tick": can_tick})
 
 
 def marked_html(text: str, mark: Callable[[str], Markup], file: str = "") -> Markup:
@@ -150,10 +153,12 @@ def _mark_todos(state: StateCore) -> None:
             continue
         done = match.group(1) != " "
         first.content = first.content[match.end() :]
-        state_attributes = 'checked aria-label="done"' if done else 'aria-label="open"'
-        inline.children.insert(
-            0, Token("html_inline", "", 0, content=f'<input type="checkbox" disabled {state_attributes}>')
-        )
+        attributes = 'checked aria-label="done"' if done else 'aria-label="open"'
+        if state.env.get("can_tick") and item.map:
+            attributes += f' data-tick="{item.map[0] + state.env["first_line"]}"'
+        else:
+            attributes += " disabled"
+        inline.children.insert(0, Token("html_inline", "", 0, content=f'<input type="checkbox" {attributes}>'))
         item.attrSet("class", "todo done" if done else "todo")
 
 

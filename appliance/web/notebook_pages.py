@@ -54,6 +54,12 @@ class VersionAsked(FileAsked):
     number: int = Field(ge=1, le=2**31)
 
 
+class LineAsked(FileAsked):
+    """A line of a file, 1-based."""
+
+    line: int = Field(ge=1, le=2**31)
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A file in the list."""
@@ -122,7 +128,7 @@ def memory(request: Request) -> View:
         context |= {
             "document": document,
             "changed": moment_of(document.changed_at, box),
-            "html": markdown.to_html(document.text, file),
+            "html": markdown.to_html(document.text, file, can_tick=True),
             "parts": markdown.parts(document.text),
         }
     return render("memory.html", **context)
@@ -199,6 +205,15 @@ def lines(request: Request) -> View:
         rows.append((number, origin, moment_of(origin.created_at, box), origin.version != before))
         before = origin.version
     return render("lines.html", file=file, rows=rows)
+
+
+@page("/history/line", query=LineAsked)
+@_or_not_found
+def line(request: Request) -> View:
+    """What one line of a file is and was before."""
+    box, file, number = request.box, request.query.path, request.query.line
+    story = [(each, moment_of(each.created_at, box)) for each in box.notebook.past.story(file, number)]
+    return render("line.html", file=file, number=number, story=story)
 
 
 def _latest(file: str, box: Box) -> int:

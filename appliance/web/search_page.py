@@ -3,29 +3,33 @@
 import re
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic import BaseModel, Field
 
 from appliance.errors import NotFoundError
 from appliance.memory.lexical import stem
 from appliance.memory.models import Budget, ExplainedItem, InspectRequest, RecallRequest, Scope, TrustLevel
+from appliance.notebook.finding import terms_of
 from appliance.text import fold, words
 from appliance.web.endpoint import Request, View, page, render
 from appliance.web.markdown import marked_html
 from appliance.web.moments import Moment, moment_of
 
 _MOST = 30
+_MOST_LINES = 200
 _WORD = re.compile(r"[^\W_]+")
 _START = 60  # characters of an item that name it elsewhere on the page
 _CONFLICT = "possible_conflict:"
 
 
 class Asked(BaseModel):
-    """What is searched for."""
+    """What is searched for; `exact`: word for word in the notebook's files, instead of by meaning in everything."""
 
     q: str = Field("", max_length=1024)
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,10 @@ class Found:
 def search(request: Request) -> View:
     """Search everything remembered."""
     query = request.query.q.strip()
+    if request.query.exact:
+        return _exactly(query, request)
     if not query:
-        return render("search.html", query="", results=[], conflicts=[])
+        return render("search.html", query="", results=[], conflicts=[], exact=False)
     box, who = request.box, request.principal
     answer = box.memory.recall(
         who,
@@ -68,11 +74,34 @@ def search(request: Request) -> View:
     return render(
         "search.html",
         query=query,
+        exact=False,
         results=[_found(item, request) for item in items],
         conflicts=[[(each, starts[each]) for each in pair] for pair in pairs],
         recall=answer.trace_id,
         ranked_by=answer.model_version,
     )
+
+
+def _exactly(query: str, request: Request) -> View:
+    """The lines that have the words, with those around them, by file."""
+    terms = terms_of(query)
+    lines = request.box.notebook.find(query, _MOST_LINES + 1)
+    more, lines = len(lines) > _MOST_LINES, lines[:_MOST_LINES]
+    by_file = [
+        (path, f"/memory?path={quote(path)}", [(each, _with_terms(each.text, terms)) for each in found])
+        for path, found in groupby(lines, key=lambda each: each.path)
+    ]
+    return render("search.html", query=query, exact=True, by_file=by_file, count=len(lines), more=more)
+
+
+def _with_terms(line: str, terms: list[str]) -> Markup:
+    """`line` escaped, with the terms in <mark> where they stand as they were typed but for case."""
+    pattern = "|".join(re.escape(term) for term in sorted(terms, key=len, reverse=True))
+    at, pieces = 0, []
+    for match in re.finditer(pattern, line, re.IGNORECASE) if pattern else ():
+        pieces += [escape(line[at : match.start()]), Markup("<mark>{}</mark>").format(match.group())]
+        at = match.end()
+    return Markup("").join([*pieces, escape(line[at:])])
 
 
 def _found(item: ExplainedItem, request: Request) -> Found:

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { openConflict } from "./conflict.js";
+import { offerStrokes } from "./strokes.js";
 import { ask, make, nodesOf, sayNext } from "./ui.js";
 
 const form = document.getElementById("editor");
@@ -173,5 +174,6 @@ text.addEventListener("input", keepDraft);
 merged.addEventListener("input", () => (inConflict = true));
 document.addEventListener("keydown", saveByKey);
 addEventListener("beforeunload", (event) => dirty() && event.preventDefault());
+offerStrokes(document.getElementById("strokes"), text);
 offerDraft();
 goToLine();

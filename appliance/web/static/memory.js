@@ -1,4 +1,4 @@
-// Reading a file: go to a line, undo, forget a section.
+// Reading a file: go to a line, tick a task, undo, forget a section.
 
 import { call } from "./api.js";
 import { MEANING, forgetLines } from "./forget.js";
@@ -17,6 +17,27 @@ function showLine() {
   const found = [before, ...parts.filter((part) => lineOf(part) > first && lineOf(part) <= last)];
   for (const part of found) if (!found.some((other) => other !== part && other.contains(part))) part.classList.add("found");
   found[0].scrollIntoView({ block: "center" });
+}
+
+/** Tick a task's box, or clear it; one that cannot be stays as it was. */
+async function tick(event) {
+  const box = event.target.closest("[data-tick]");
+  if (!box) return;
+  const page = document.getElementById("document");
+  const { path, version } = page.dataset;
+  box.disabled = true;
+  try {
+    const answer = await call("POST", "/v1/notebook/tick", { path, line: Number(box.dataset.tick), done: box.checked, base_version: Number(version) });
+    box.closest(".todo").classList.toggle("done", box.checked);
+    box.setAttribute("aria-label", box.checked ? "done" : "open");
+    say(box.checked ? "Done" : "Open again");
+    if (answer.merged) return location.reload(); // the lines may have moved
+    page.dataset.version = answer.version;
+  } catch (refusal) {
+    box.checked = !box.checked;
+    say(refusal.message);
+  }
+  box.disabled = false;
 }
 
 async function undo(event) {
@@ -55,6 +76,7 @@ function offerForgetting(dialog) {
 
 const dialog = document.getElementById("forget-dialog");
 if (dialog) offerForgetting(dialog);
+document.getElementById("document")?.addEventListener("change", tick);
 document.getElementById("undo")?.addEventListener("click", undo);
 addEventListener("hashchange", showLine);
 showLine();
