@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types.version import LATEST_MODERN_VERSION
 
 from tests.mcp.conftest import answer, error, fact
 from tests.mcp.test_stdio import MEMBOX, SYSTEM
@@ -55,7 +56,7 @@ class Address:
     ) -> tuple[int, Any]:
         """One bare request, and what came back."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         connection.request(method, path, data, {**ACCEPT, **headers})
         reply = connection.getresponse()
         said = reply.read().decode()
@@ -73,7 +74,10 @@ def activated(home: Path, listening: socket.socket, *words: str, **environ: str)
 def served(home: Path) -> Iterator[Address]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         process = activated(home, listening)
-        yield Address(listening.getsockname()[1])
+        address = Address(listening.getsockname()[1])
+        # A client that has no answer within ten seconds takes a server for one of the older protocol.
+        assert address.ask({})[0] == 401
+        yield address
         process.terminate()
         assert process.wait(timeout=30) in (0, -signal.SIGTERM)
 
@@ -87,11 +91,14 @@ async def test_the_sdks_client_calls_by_its_key(served: Address, key: Callable[.
 
 
 async def test_a_listening_client_is_told_that_a_file_came(served: Address, key: Callable[..., str], box: Any) -> None:
-    async with served.client(key("http", "reader")) as client, client.listen(resources_list_changed=True) as changed:
+    reader = served.client(key("http", "reader"), mode=LATEST_MODERN_VERSION)
+    async with reader as client, client.listen(resources_list_changed=True) as changed:
         box.notebook.save(f"projects/{served.port}.md", "# New\n", 0, "owner")
         async for event in changed:
             assert type(event).__name__ == "ResourcesListChanged"
             break
+        else:
+            pytest.fail("the stream ended without any news")
 
 
 def test_who_brings_no_good_key_is_turned_away(served: Address) -> None:
