@@ -5,14 +5,13 @@ rows that the caller cannot see (contract memory-api, Visibility).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
 from appliance.memory.candidates import Candidates, Query
-from appliance.memory.lexical import Occurrences, bm25, occurrences, stem
-from appliance.memory.neighbours import lent
+from appliance.memory.lexical import Wanted, bm25, stem
+from appliance.memory.neighbours import beside, lent
 from appliance.memory.speakers import asked_for, speaker
 from appliance.memory.timing import is_when, nearness, tells_when
 
@@ -38,8 +37,7 @@ _DAY_MS = 86_400_000.0
 _LEAST_SPREAD = 0.2  # of cosines: closer ones are not drawn apart
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """A candidate with its features in the order of `NAMES`, the query's words it has, and its bare cosine."""
 
     row: Row[Any]
@@ -55,30 +53,32 @@ def measure(query: Query, candidates: Candidates, now: int) -> list[Measured]:
         return []
     speakers = [speaker(row.text) for row in rows]
     meant = asked_for(query.text, speakers)
-    wanted = _wanted(query, meant)
-    found = [occurrences(row.search_text, wanted) for row in rows]
-    weights, coverage = bm25(wanted, found)
+    word_of = _wanted(query, meant)
+    wanted = Wanted(word_of)
+    found = [wanted.occurrences(row.search_text) for row in rows]
+    weights, coverage = bm25(word_of, found)
     lexical = _share_of_best(weights)
-    asks_when = is_when(query.text)
     meaning = _spread(rows, candidates.cosines, candidates.floor)
+    pairs = beside(rows)
+    nothing = [0.0] * len(rows)
     columns = (
         lexical,
         coverage,
         meaning,
-        lent(rows, lexical),
-        lent(rows, meaning),
-        [float(bool(each & meant)) for each in speakers],
+        lent(pairs, lexical),
+        lent(pairs, meaning),
+        [float(not meant.isdisjoint(each)) for each in speakers],
         [_BRIEF / (_BRIEF + each.length) for each in found],
         [float(not row.text.endswith("?")) for row in rows],
-        [float(asks_when and tells_when(row.text)) for row in rows],
-        [nearness(row.occurred_at, query.windows) for row in rows],
+        [float(tells_when(row.text)) for row in rows] if is_when(query.text) else nothing,
+        [nearness(row.occurred_at, query.windows) for row in rows] if query.windows else nothing,
         [row.salience for row in rows],
         [row.confidence for row in rows],
         [row.trust for row in rows],
         [_recency(row.occurred_at, now) for row in rows],
     )
     return [
-        Measured(row, features, _words_of(each, wanted), candidates.cosines.get(row.id, 0.0))
+        Measured(row, features, [word_of[term] for term in each.counts], candidates.cosines.get(row.id, 0.0))
         for row, features, each in zip(rows, zip(*columns, strict=True), found, strict=True)
     ]
 
@@ -87,10 +87,6 @@ def _wanted(query: Query, meant: frozenset[str]) -> dict[str, str]:
     """The question's words by their stems, without the speakers' names: who is named is not who speaks."""
     said = [word for word in query.words if word not in meant] or query.words
     return {stem(word): word for word in said}
-
-
-def _words_of(found: Occurrences, wanted: Mapping[str, str]) -> list[str]:
-    return [wanted[term] for term in found.counts]
 
 
 def _share_of_best(weights: list[float]) -> list[float]:

@@ -7,10 +7,10 @@ them would let one caller learn which words another's items hold.
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from threading import Lock
+from typing import NamedTuple
 
 from snowballstemmer import stemmer
 
@@ -38,33 +38,55 @@ def stem(word: str) -> str:
     return stemmed
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrences:
-    """How often a text has each of the wanted stems, and how many characters it has."""
+class Occurrences(NamedTuple):
+    """How often a text has each of the wanted stems that it has, and how many characters it has."""
 
-    counts: Counter[str]
+    counts: Mapping[str, int]
     length: int
 
 
-def occurrences(search_text: str, wanted: Collection[str]) -> Occurrences:
-    """Count the stems `wanted` in an item's `search_text`."""
-    if search_text.isascii():
-        # Looking at every word is slow, stemming slower: only those that begin like a wanted one.
-        beginnings = frozenset(term[: max(1, min(3, len(term) - 1))] for term in wanted)
-        stems = [stem(word) for word in _words_beginning(beginnings).findall(search_text.lower())]
-        counts = Counter(term for term in stems if term in wanted)
-    else:
-        stems = [stem(word) for word in words(search_text)]
-        counts = Counter(term for term in stems if term in wanted)
+class Wanted:
+    """The stems of a question's words, looked for in many texts."""
+
+    def __init__(self, stems: Iterable[str]) -> None:
+        self._term_of = _Terms(frozenset(stems))
+        self._words = _words_beginning(frozenset(term[: max(1, min(3, len(term) - 1))] for term in self._term_of.stems))
         # A query of one unsegmented character matches pairs that begin with it.
-        for single in (term for term in wanted if len(term) == 1 and not term.isascii()):
-            counts[single] += sum(term.startswith(single) for term in stems if term != single)
-    return Occurrences(+counts, len(search_text))
+        self._singles = [term for term in self._term_of.stems if len(term) == 1 and not term.isascii()]
+
+    def occurrences(self, search_text: str) -> Occurrences:
+        """Count them in an item's `search_text`."""
+        found = self._words.findall(search_text.lower()) if search_text.isascii() else words(search_text)
+        counts: dict[str, int] = {}
+        for term in map(self._term_of.__getitem__, found):
+            if term:
+                counts[term] = counts.get(term, 0) + 1
+        for single in self._singles:
+            if longer := sum(term.startswith(single) for term in map(stem, found) if term != single):
+                counts[single] = counts.get(single, 0) + longer
+        return Occurrences(counts, len(search_text))
+
+
+class _Terms(dict[str, str]):
+    """The wanted stem of each word, looked up once for all texts; empty for a word that has none of them."""
+
+    def __init__(self, stems: frozenset[str]) -> None:
+        super().__init__()
+        self.stems = stems
+
+    def __missing__(self, word: str) -> str:
+        term = stem(word)
+        return self.setdefault(word, term if term in self.stems else "")
 
 
 @lru_cache(maxsize=64)
 def _words_beginning(beginnings: frozenset[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, sorted(beginnings)))})[^\W_]*")
+    """The words of lowered ASCII that begin so: looking at every word is slow.
+
+    That no word goes on before it is asked after the beginning: so a search leaps from one first letter to the next.
+    """
+    each = (f"{re.escape(beginning)}(?<![a-z0-9]{re.escape(beginning)})" for beginning in sorted(beginnings))
+    return re.compile(rf"(?:{'|'.join(each)})[a-z0-9]*")
 
 
 def bm25(wanted: Mapping[str, str], found: Sequence[Occurrences]) -> tuple[list[float], list[float]]:

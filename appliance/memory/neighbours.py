@@ -6,7 +6,7 @@ agent and moment without any source, stand in the order in which they were remem
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -15,24 +15,33 @@ _REACH = 2  # places; what is two away lends half as much as what is next
 _LINES = re.compile(r"(.*#)L(\d{1,9})-L(\d{1,9})", re.DOTALL)
 _NUMBER = re.compile(r"(.*?)(\d{1,9})", re.DOTALL)
 
-type _Place = tuple[int, int, int]  # first, last, which candidate
+type Pair = tuple[int, int, int]  # two rows, by their positions, and how many places they are apart
+type _Place = tuple[int, int, int]  # first, last, which row
 
 
-def lent(rows: Sequence[Row[Any]], values: Sequence[float]) -> list[float]:
-    """For each row the greatest of the `values` that the rows beside it have, less by distance; 0 when none is."""
+def beside(rows: Sequence[Row[Any]]) -> list[Pair]:
+    """Which rows stand beside each other."""
     sources: dict[tuple[object, ...], list[_Place]] = {}
     for position, row in enumerate(rows):
         source, first, last = place(row)
         sources.setdefault(source, []).append((first, last, position))
-    lending = [0.0] * len(rows)
-    for places in sources.values():
-        places.sort()
-        for at, (_, last, one) in enumerate(places):
-            for first, _, other in places[at + 1 :]:
-                if (apart := max(first - last, 1)) > _REACH:
-                    break
-                lending[one] = max(lending[one], values[other] / apart)
-                lending[other] = max(lending[other], values[one] / apart)
+    return [pair for places in sources.values() if len(places) > 1 for pair in _near(sorted(places))]
+
+
+def _near(places: Sequence[_Place]) -> Iterator[Pair]:
+    for at, (_, last, one) in enumerate(places):
+        for first, _, other in places[at + 1 :]:
+            if (apart := max(first - last, 1)) > _REACH:
+                break
+            yield one, other, apart
+
+
+def lent(pairs: Sequence[Pair], values: Sequence[float]) -> list[float]:
+    """For each row the greatest of the `values` that the rows beside it have, less by distance; 0 when none is."""
+    lending = [0.0] * len(values)
+    for one, other, apart in pairs:
+        lending[one] = max(lending[one], values[other] / apart)
+        lending[other] = max(lending[other], values[one] / apart)
     return lending
 
 

@@ -24,7 +24,7 @@ def pack(ranked: Iterable[Ranked], budget: Budget) -> tuple[list[Ranked], int]:
         if tokens + cost > budget.max_tokens:
             continue
         saying = folded(text) or text
-        parts = {folded(sentence) or sentence for sentence in sentences(text)}
+        parts = {saying if each == text else folded(each) or each for each in sentences(text)}
         if saying in said or parts <= said:
             continue
         said |= {saying, *parts}

@@ -4,6 +4,7 @@ The baseline's weights were fitted on conversations (docs/benchmarks.md); the ve
 What is relevant at all is not decided here but in memory/rank.py, so no version can lower that floor.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -36,4 +37,4 @@ def weights_of(version: Weights | None) -> list[float]:
 
 def score(features: Sequence[float], weights: Sequence[float]) -> float:
     """One candidate's score; both arguments in the order of `NAMES`."""
-    return sum(feature * weight for feature, weight in zip(features, weights, strict=True))
+    return math.sumprod(features, weights)

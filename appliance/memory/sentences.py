@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator
 
 # A mark and what may close behind it; then a space and something that can begin a sentence. CJK marks need no space.
-_END = re.compile(r"(?:(?<=[.!?…])[\"'”’)\]]*(?=\s+[^\s\d\W]|\s+[\"'“‘(\[¿¡\d])|(?<=[。！？])[”’」』）]*)")
+# Written so that it begins with the mark: a search leaps from one to the next.
+_END = re.compile(
+    r"[.!?…。！？](?:(?<=[.!?…])[\"'”’)\]]*(?=\s+[^\s\d\W]|\s+[\"'“‘(\[¿¡\d])|(?<=[。！？])[”’」』）]*)"
+)
 _ABBREVIATED = re.compile(
     r"(?:\b(?:[^\W\d_]|[Dd]r|[Mm]rs?|[Mm]s|[Pp]rof|[Ss]t|vs|approx|no|[Nn]r|e\.g|i\.e|z\.B|bzw|ca|cf)\.)\Z"
 )
@@ -31,7 +34,8 @@ def sentences(text: str) -> list[str]:
 
 def _stops(text: str, begin: int, end: int) -> Iterator[int]:
     for match in _END.finditer(text, begin, end):
-        if not _ABBREVIATED.search(text, max(begin, match.start() - 8), match.start()):
+        after = match.start() + 1
+        if not _ABBREVIATED.search(text, max(begin, after - 8), after):
             yield match.end()
     yield end
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from appliance.text import words
 
-_SPEAKER = re.compile(r"\s*(\w[\w .'-]{0,39}):\s")
+_SPEAKER = re.compile(r"\s*+(\w[\w .'-]{0,39}+):\s")
 _FIRST_PERSON = frozenset("i me my mine myself we us our ours".split())
 _PERSON = frozenset({"user", "human"})
 _TURNS = 2  # what only one candidate begins with is a heading rather than a speaker
