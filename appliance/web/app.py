@@ -52,6 +52,8 @@ ENDPOINT_MODULES = (
     "devices_page",
     "activity_page",
     "editor",
+    "lines_api",
+    "refresh_api",
     "static_files",
 )
 for _module in ENDPOINT_MODULES:

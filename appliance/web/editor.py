@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from appliance.errors import ConflictError
-from appliance.notebook.models import Document, DocumentInfo, FoundLine, LineOrigin, Saved, VersionInfo
+from appliance.notebook.models import Document, DocumentInfo, Saved, VersionInfo
+from appliance.notebook.refresh.rules import without_constraints
 from appliance.principal import Role
 from appliance.web import markdown
 from appliance.web.endpoint import Request, endpoint
@@ -83,44 +83,6 @@ class File(_Model):
     path: FilePath
 
 
-class ForgetLines(_Model):
-    """Lines to forget, 1-based and inclusive, as they stand in `base_version`, where it is named."""
-
-    path: FilePath
-    first_line: Annotated[int, Field(ge=1, le=2**31)]
-    last_line: Annotated[int, Field(ge=1, le=2**31)]
-    base_version: Number | None = None
-
-
-class Tick(_Model):
-    """The box on a line, 1-based, as it stands in `base_version`."""
-
-    path: FilePath
-    line: Annotated[int, Field(ge=1, le=2**31)]
-    done: bool
-    base_version: Number
-
-
-class SearchQuery(_Model):
-    """Words, and phrases in double quotes, that a line has all of."""
-
-    q: Annotated[str, Field(min_length=1, max_length=1024)]
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-
-
-class FoundLines(_Model):
-    """The lines found, the newest files first."""
-
-    lines: list[FoundLine]
-
-
-class LineQuery(_Model):
-    """Which line, 1-based, of which file."""
-
-    path: FilePath
-    line: Annotated[int, Field(ge=1, le=2**31)]
-
-
 class Documents(_Model):
     """The files there are."""
 
@@ -147,23 +109,16 @@ class Diff(_Model):
     diff: str
 
 
+class UnsavedDiff(Diff):
+    """What saving would change; `constraints` are the lines of hard constraints that it would take away."""
+
+    constraints: list[str]
+
+
 class Html(_Model):
     """Rendered Markdown, safe to show."""
 
     html: str
-
-
-class Lines(_Model):
-    """Every line with the version that brought it."""
-
-    lines: list[LineOrigin]
-
-
-class Forgotten(_Model):
-    """That it is gone."""
-
-    path: str
-    forgotten: bool = True
 
 
 @endpoint("GET", "/v1/notebook/documents", role=Role.READER, answer=Documents, summary="The notebook's files.")
@@ -251,14 +206,16 @@ def diff(request: Request) -> Diff:
     "/v1/notebook/diff",
     role=Role.READER,
     body=Unsaved,
-    answer=Diff,
+    answer=UnsavedDiff,
     errors=(404,),
     summary="What saving this text would change.",
 )
-def diff_before_saving(request: Request) -> Diff:
+def diff_before_saving(request: Request) -> UnsavedDiff:
     """A unified diff from the version that was read to the text that would be saved."""
-    new = request.body
-    return Diff(diff=request.box.notebook.past.diff_text(new.path, new.base_version, new.text))
+    new, past = request.body, request.box.notebook.past
+    diff = past.diff_text(new.path, new.base_version, new.text)
+    before = past.version(new.path, new.base_version) if new.base_version else ""
+    return UnsavedDiff(diff=diff, constraints=without_constraints(before, new.text))
 
 
 @endpoint("POST", "/v1/notebook/preview", role=Role.READER, body=Text, answer=Html, summary="Markdown as safe HTML.")
@@ -293,91 +250,6 @@ def restore(request: Request) -> Saved:
 def undo(request: Request) -> Saved:
     """Go back to the version before the last, as a new one."""
     return request.box.notebook.undo(request.body.path, _author(request))
-
-
-@endpoint(
-    "GET",
-    "/v1/notebook/lines",
-    role=Role.READER,
-    query=FileQuery,
-    answer=Lines,
-    errors=(404, 422),
-    summary="Who wrote which line, and when.",
-)
-def lines(request: Request) -> Lines:
-    """Every line's origin."""
-    return Lines(lines=request.box.notebook.past.origins(request.query.path))
-
-
-@endpoint(
-    "GET",
-    "/v1/notebook/line",
-    role=Role.READER,
-    query=LineQuery,
-    answer=Lines,
-    errors=(404, 422),
-    summary="What a line is and was before, newest first.",
-)
-def line(request: Request) -> Lines:
-    """A line's story."""
-    return Lines(lines=request.box.notebook.past.story(request.query.path, request.query.line))
-
-
-@endpoint(
-    "GET",
-    "/v1/notebook/search",
-    role=Role.READER,
-    query=SearchQuery,
-    answer=FoundLines,
-    summary="Find lines word for word, in every file.",
-)
-def search(request: Request) -> FoundLines:
-    """Lines that have all the words."""
-    return FoundLines(lines=request.box.notebook.find(request.query.q, request.query.limit))
-
-
-@endpoint(
-    "POST",
-    "/v1/notebook/tick",
-    role=Role.ADMIN,
-    body=Tick,
-    answer=Saved,
-    errors=(404, 409),
-    summary="Tick a task's box, or clear it.",
-)
-def tick(request: Request) -> Saved:
-    """Tick a box."""
-    asked = request.body
-    return request.box.notebook.tick(asked.path, asked.line, asked.done, asked.base_version, _author(request))
-
-
-@endpoint(
-    "POST",
-    "/v1/notebook/forget",
-    role=Role.ADMIN,
-    body=ForgetLines,
-    answer=Forgotten,
-    errors=(404, 409),
-    summary="Remove lines from a file, the archive and every past version.",
-)
-def forget(request: Request) -> Forgotten:
-    """Forget lines for good, unless they are not the ones the person saw."""
-    asked = request.body
-    if asked.base_version is not None:
-        _check_unmoved(request, asked, asked.base_version)
-    request.box.notebook.forget(asked.path, asked.first_line, asked.last_line, _author(request))
-    return Forgotten(path=asked.path)
-
-
-def _check_unmoved(request: Request, asked: ForgetLines, base_version: int) -> None:
-    notebook = request.box.notebook
-    current = notebook.read(asked.path)
-    if current.version == base_version:
-        return
-    chosen = slice(asked.first_line - 1, asked.last_line)
-    seen = notebook.past.version(asked.path, base_version).split("\n")[chosen]
-    if current.text.split("\n")[chosen] != seen:
-        raise ConflictError("lines_moved", f"{asked.path} has changed meanwhile; look at it again, then forget.")
 
 
 def _author(request: Request) -> str:

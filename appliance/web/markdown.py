@@ -6,7 +6,7 @@ that a search found.
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,6 +28,7 @@ _COMMENT_LINE = re.compile(r"<!--.*-->[ \t]*\n")
 _COMMENT = re.compile(r"<!--(.*)-->", re.DOTALL)
 _NAMED_LINE = re.compile(r"#L\d+(?:-L\d+)?")
 _LARGEST = 300_000  # characters; about two seconds of rendering, and nobody reads it rendered
+_RULES = ("list_item_open", "paragraph_open", "fence", "code_block")
 _SCHEMES = ("http", "https", "mailto")
 
 
@@ -41,12 +42,16 @@ class Part:
     last_line: int
 
 
-def to_html(text: str, file: str = "", first_line: int = 1, can_tick: bool = False) -> Markup:
+def to_html(
+    text: str, file: str = "", first_line: int = 1, can_tick: bool = False, constraints: Container[int] = ()
+) -> Markup:
     """`text` rendered; links between files are taken from `file`, lines are counted from `first_line`.
 
-    With `can_tick` the boxes of tasks can be ticked, by a script that asks for the line in `data-tick`.
+    With `can_tick` the boxes of tasks can be ticked, by a script that asks for the line in `data-tick`. What begins on
+    one of the lines `constraints` is marked as a hard constraint.
     """
-    return _rendered(text, {"file": file, "first_line": first_line, "can_tick": can_tick})
+    env = {"file": file, "first_line": first_line, "can_tick": can_tick, "constraints": constraints}
+    return _rendered(text, env)
 
 
 def marked_html(text: str, mark: Callable[[str], Markup], file: str = "") -> Markup:
@@ -180,6 +185,8 @@ def _number_lines(state: StateCore) -> None:
             continue
         line = token.map[0] + int(state.env["first_line"])
         token.attrSet("data-line", str(line))
+        if line in state.env.get("constraints", ()) and token.type in _RULES:
+            token.attrJoin("class", "constraint")
         if line not in named:
             token.attrSet("id", f"L{line}")
             named.add(line)

@@ -12,6 +12,7 @@ from appliance.box import Box
 from appliance.errors import MemboxError, NotFoundError
 from appliance.notebook.documents import CURATED
 from appliance.notebook.models import DocumentInfo, VersionInfo
+from appliance.notebook.refresh.rules import constraint_lines
 from appliance.web import markdown
 from appliance.web.diffs import rows_of
 from appliance.web.endpoint import Request, View, page, render
@@ -128,7 +129,7 @@ def memory(request: Request) -> View:
         context |= {
             "document": document,
             "changed": moment_of(document.changed_at, box),
-            "html": markdown.to_html(document.text, file, can_tick=True),
+            "html": markdown.to_html(document.text, file, can_tick=True, constraints=constraint_lines(document.text)),
             "parts": markdown.parts(document.text),
         }
     return render("memory.html", **context)

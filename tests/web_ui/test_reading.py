@@ -93,3 +93,26 @@ def test_a_thumb_writes_lists_headings_and_tasks(house: Any, sign_in: Any, pictu
     assert text.input_value() == TASKS + "- [ ] milk\n- [ ] bread\n## Later"
     bar.get_by_role("button", name="Undo typing").tap()
     assert text.input_value() != TASKS + "- [ ] milk\n- [ ] bread\n## Later"
+
+
+RULES = "# Memory\n\n## Hard constraints\n\n- Never push to main\n- Always ask before paying\n\n## Other\n\n- tea\n"
+
+
+@pytest.fixture
+def rules(house: Any) -> None:
+    notebook = house.box.notebook
+    notebook.save("GLOBAL_MEMORY.md", RULES, notebook.read("GLOBAL_MEMORY.md").version, "me")
+
+
+@pytest.mark.usefixtures("rules")
+def test_hard_constraints_are_marked_and_taking_one_away_is_told(house: Any, browser_page: Page, picture: Any) -> None:
+    browser_page.goto(f"{house.url}/memory")
+    expect(browser_page.locator(".constraint")).to_have_text(["Never push to main", "Always ask before paying"])
+    picture(browser_page, "constraints")
+    browser_page.goto(f"{house.url}/memory/edit?path=GLOBAL_MEMORY.md")
+    browser_page.locator("#text").fill(RULES.replace("- Never push to main\n", "").replace("tea", "coffee"))
+    browser_page.get_by_role("tab", name="Changes").click()
+    warning = browser_page.locator("#pane-changes .banner")
+    expect(warning).to_contain_text("takes a hard constraint away")
+    expect(warning.get_by_role("listitem")).to_have_text(["Never push to main"])
+    picture(browser_page, "constraint-gone")

@@ -108,6 +108,13 @@ def constraint_lines(text: str) -> set[int]:
     return {line + 1 for rule in found if rule.kind != HEADING for line in range(rule.first, rule.end)}
 
 
+def without_constraints(before: str, after: str) -> list[str]:
+    """The lines of hard constraints in `before` that are none in `after` any more."""
+    old, new = lines_of(before), lines_of(after)
+    kept = {new[line - 1].strip() for line in constraint_lines(after)}
+    return [old[line - 1] for line in sorted(constraint_lines(before)) if old[line - 1].strip() not in kept]
+
+
 class _Reader:
     """Reads rules line by line, keeping what stands above."""
 

@@ -79,6 +79,14 @@ async function showChanges() {
   const answer = await call("POST", "/v1/notebook/diff", { path: pathOf(), text: text.value, base_version: version });
   const pane = document.getElementById("pane-changes");
   pane.replaceChildren(answer.diff ? diffOf(answer.diff) : make("p", "empty", "Nothing has changed yet."));
+  if (answer.constraints.length) pane.prepend(warningOf(answer.constraints));
+}
+
+/** No agent may take a hard constraint away; a person may, knowingly. */
+function warningOf(lines) {
+  const list = make("ul", "", ...lines.map((line) => make("li", "", line.trim().replace(/^[-*+] /, ""))));
+  const title = lines.length === 1 ? "This takes a hard constraint away:" : "This takes hard constraints away:";
+  return make("div", "banner", make("p", "", title), list);
 }
 
 function diffOf(diff) {
