@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 # A mark and what may close behind it; then a space and something that can begin a sentence. CJK marks need no space.
 # Written so that it begins with the mark: a search leaps from one to the next.
-_END = re.compile(
-    r"[.!?…。！？](?:(?<=[.!?…])[\"'”’)\]]*(?=\s+[^\s\d\W]|\s+[\"'“‘(\[¿¡\d])|(?<=[。！？])[”’」』）]*)"
-)
+_END = re.compile(r"[.!?…。！？](?:(?<=[.!?…])[\"'”’)\]]*(?=\s+[^\s\d\W]|\s+[\"'“‘(\[¿¡\d])|(?<=[。！？])[”’」』）]*)")
 _ABBREVIATED = re.compile(
     r"(?:\b(?:[^\W\d_]|[Dd]r|[Mm]rs?|[Mm]s|[Pp]rof|[Ss]t|vs|approx|no|[Nn]r|e\.g|i\.e|z\.B|bzw|ca|cf)\.)\Z"
 )
