@@ -66,6 +66,14 @@ class Caller:
         self.require_home()
         return BoxClient(HomeTransport(self.home, key))
 
+    def own_key(self) -> str:
+        """The key that the user's commands send; "" where they need none.
+
+        Raises:
+            NotConfiguredError: there is none for the box that is meant.
+        """
+        return _key_for(self.url) if self.url else os.environ.get("MEMBOX_API_KEY", "").strip()
+
     def is_served(self) -> bool:
         """Whether a daemon listens on the home's socket."""
         return _listens(socket_path(self.home))

@@ -31,6 +31,9 @@ _PLACES = {
     "targets": Place(
         "appliance.cli.targets:targets", "Keep CLAUDE.md, AGENTS.md and others up to date with the memory.", _DAY
     ),
+    "session": Place(
+        "appliance.cli.session:session", "What agents write down before they go on, and how they recover it.", _DAY
+    ),
     "init": Place("appliance.cli.init:init", "Set up a memory box on this machine.", _BOX),
     "daemon": Place("appliance.cli.daemon:daemon", "Start, stop and watch the box's service.", _BOX),
     "login": Place("appliance.cli.login:login", "Let your commands speak to the box at URL.", _BOX),

@@ -43,6 +43,8 @@ def test_the_tree_is_that_of_the_design() -> None:
             f"memory {name}"
             for name in ("show", "list", "edit", "diff", "history", "restore", "undo", "lines", "find", "forget")
         ),
+        *(f"memory {name}" for name in ("refresh", "refreshes", "approve", "decline", "offers", "take", "leave")),
+        *(f"session {name}" for name in ("recover", "buffer", "hook", "measure", "hooks install", "hooks remove")),
         *(f"key {name}" for name in ("create", "list", "revoke")),
         *(f"config {name}" for name in ("show", "set")),
         *(f"backup {name}" for name in ("now", "list", "restore", "verify", "snapshot", "drill", "recovery-key")),
@@ -79,6 +81,7 @@ def test_a_hidden_alias_is_not_listed() -> None:
 def test_commands_that_print_data_offer_json() -> None:
     silent = {
         ("worker",),
+        ("session", "hook"),
         ("release", "switch"),
         ("release", "recover"),
         ("provision",),
