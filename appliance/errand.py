@@ -2,7 +2,7 @@
 
 On a box the daemon has no way into the agent's home, and is not to have one. A small unit of the user `agent`
 (roles/membox_claude), which systemd starts for each connection to its socket, does a fixed list of errands
-(`agents/errand.py`); only the daemon's user may connect. An errand is one JSON object on a connection, its answer
+(`daemon/errand.py`); only the daemon's user may connect. An errand is one JSON object on a connection, its answer
 another, and either end's is data to the other. Standard library only.
 """
 
@@ -36,22 +36,13 @@ def ask(name: str, fields: dict[str, Any], seconds: float = _SECONDS, path: Path
             connection.connect(str(path))
             connection.sendall(json.dumps({"errand": name, **fields}).encode())
             connection.shutdown(socket.SHUT_WR)
-            answer = json.loads(_received(connection))
+            with connection.makefile("rb") as received:
+                answer = json.loads(received.read(MAX_BYTES) or b"null")
     except (OSError, ValueError) as fault:
-        raise _failed(name, str(fault) or "no answer") from fault
+        raise _failed(name, str(fault)) from fault
     if not isinstance(answer, dict) or "failed" in answer:
-        raise _failed(name, str(answer.get("failed")) if isinstance(answer, dict) else "no answer")
+        raise _failed(name, str(answer["failed"]) if isinstance(answer, dict) else "no answer")
     return answer
-
-
-def _received(connection: socket.socket) -> bytes:
-    """All that comes, up to the limit."""
-    parts, size = [], 0
-    while part := connection.recv(65536):
-        parts.append(part)
-        if (size := size + len(part)) > MAX_BYTES:
-            raise ValueError("the answer is too long")
-    return b"".join(parts)
 
 
 def _failed(name: str, why: str) -> UnavailableError:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from appliance import instruction_files
 from appliance.client.box_client import BoxClient
 from appliance.durable import write_atomically
 from appliance.errors import ConflictError, NotConfiguredError, NotFoundError
 from appliance.home import user_config
+from appliance.instruction_files import Seen
+from appliance.managed_block import State
 from appliance.notebook.documents import CURATED
-from appliance.notebook.targets import files
-from appliance.notebook.targets.block import State
-from appliance.notebook.targets.files import Seen
 
 _FILE = "targets.json"
 
@@ -41,7 +41,7 @@ class OwnTargets:
 
     def add(self, path: str, box: BoxClient) -> Seen:
         """Keep `path` up to date from now on. ConflictError `known_target`; InvalidError `bad_target`."""
-        files.expanded(path)
+        instruction_files.expanded(path)
         if path in (known := self.paths):
             raise ConflictError("known_target", f"{path} is a target already.")
         self._keep([*known, path])
@@ -51,7 +51,7 @@ class OwnTargets:
         """Take the block out of `path`, and leave it alone. NotFoundError `target_not_found`."""
         if path not in (known := self.paths):
             raise NotFoundError("target_not_found", f"{path} is no target; `membox targets list` shows them.")
-        seen = files.give_back(path, files.state_directory())
+        seen = instruction_files.give_back(path, instruction_files.state_directory())
         if seen.state is not State.MISSING:
             raise ConflictError("target_kept", f"The block stays in {path}: {seen.said} Mend that, then try again.")
         self._keep([each for each in known if each != path])
@@ -61,7 +61,7 @@ class OwnTargets:
     def do(self, how: str, box: BoxClient) -> list[Seen]:
         """`sync` or `check` them all, and tell the box."""
         memory = str(box.get("/v1/notebook/document", path=CURATED)["text"])
-        seen = files.do(how, self.paths, memory, files.state_directory())
+        seen = instruction_files.do(how, self.paths, memory, instruction_files.state_directory())
         self._check_in(seen, box)
         return seen
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from appliance.notebook.targets.block import State
+from appliance.instruction_files import Seen
+from appliance.managed_block import State
 from appliance.notebook.targets.checkins import TargetRow
-from appliance.notebook.targets.files import Seen
 from appliance.notebook.targets.service import MOST_TARGETS
 from appliance.principal import Role
 from appliance.web.endpoint import LOCAL, SOCKET, Reach, Request, endpoint

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance import durable
-from appliance.notebook.targets import files
-from appliance.notebook.targets.block import State
-from appliance.notebook.targets.files import bring, do, look
+from appliance import durable, instruction_files
+from appliance.instruction_files import bring, do, look
+from appliance.managed_block import State
 
 MEMORY = "# Memory\n\n- Tea, not coffee.\n"
 
@@ -140,7 +139,7 @@ def test_the_notebook_is_never_written_into_itself(tmp_path: Path) -> None:
     notebook.mkdir()
     link = tmp_path / "CLAUDE.md"
     link.symlink_to(notebook / "GLOBAL_MEMORY.md")
-    assert files.kept_out([str(link), str(tmp_path / "AGENTS.md")], notebook) == [str(link)]
+    assert instruction_files.kept_out([str(link), str(tmp_path / "AGENTS.md")], notebook) == [str(link)]
 
 
 def test_a_path_that_leads_nowhere_is_told(aside: Path) -> None:

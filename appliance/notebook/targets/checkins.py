@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from appliance.clock import Clock, from_ms, iso, to_ms
 from appliance.errors import PreconditionError
-from appliance.notebook.targets.block import State
-from appliance.notebook.targets.files import Seen
+from appliance.instruction_files import Seen
+from appliance.managed_block import State
 from appliance.storage.database import Database
 from appliance.storage.schema import target_checkins
 

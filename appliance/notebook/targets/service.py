@@ -8,24 +8,26 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from appliance import errand
+from pydantic import TypeAdapter, ValidationError
+
+from appliance import errand, instruction_files
 from appliance.clock import Clock
 from appliance.config import load_config
 from appliance.config_file import set_value
 from appliance.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from appliance.home import CONFIG_FILE, NOTEBOOK_DIRECTORY
+from appliance.instruction_files import Seen
+from appliance.managed_block import State, block_hash
 from appliance.notebook.documents import CURATED
 from appliance.notebook.service import Notebook
-from appliance.notebook.targets import files
-from appliance.notebook.targets.block import State, block_hash
 from appliance.notebook.targets.checkins import HERE, CheckIns, TargetRow
-from appliance.notebook.targets.files import Seen
 from appliance.storage.database import Database
 
 ASIDE_DIRECTORY = "replaced-blocks"
 MOST_TARGETS = 100
 _RETRY = timedelta(minutes=1)
 _BOX = "membox"
+_SEEN = TypeAdapter(list[Seen])
 
 
 class Targets:
@@ -67,8 +69,8 @@ class Targets:
             InvalidError: `bad_target`, it is no absolute path, or leads into the notebook.
             ConflictError: `known_target`.
         """
-        files.expanded(path)
-        if files.kept_out([path], self._home / NOTEBOOK_DIRECTORY):
+        instruction_files.expanded(path)
+        if instruction_files.kept_out([path], self._home / NOTEBOOK_DIRECTORY):
             raise InvalidError("bad_target", f"{path} leads into the notebook itself; name a file elsewhere.")
         with self._lock:
             known = self.paths
@@ -152,7 +154,7 @@ class Targets:
     def _do(self, how: str, paths: Sequence[str]) -> list[Seen]:
         """Do it to the box's targets, and remember how they are."""
         with self._lock:
-            inside = files.kept_out(paths, self._home / NOTEBOOK_DIRECTORY)
+            inside = instruction_files.kept_out(paths, self._home / NOTEBOOK_DIRECTORY)
             said = "It leads into the notebook itself."
             refused = [Seen(path, State.UNWRITABLE, None, said) for path in inside]
             done = self._errand(how, [path for path in paths if path not in inside], self.memory()) if paths else []
@@ -161,13 +163,17 @@ class Targets:
 
     def _errand(self, how: str, paths: Sequence[str], memory: str) -> list[Seen]:
         if not errand.is_there(self._socket):
-            return files.do(how, paths, memory, self._home / ASIDE_DIRECTORY)
+            return instruction_files.do(how, paths, memory, self._home / ASIDE_DIRECTORY)
         fields = {"how": how, "paths": list(paths), "memory": memory}
         try:
-            answer = errand.ask("targets", fields, path=self._socket)
-            return [Seen(**each) for each in answer["targets"]]
+            told = _SEEN.validate_python(errand.ask("targets", fields, path=self._socket).get("targets"))
+            by_path = {seen.path: seen for seen in told}
+            return [by_path[path] for path in paths]
         except UnavailableError as fault:
-            return [Seen(path, State.UNWRITABLE, None, fault.sentence) for path in paths]
+            why = fault.sentence
+        except (ValidationError, KeyError):
+            why = "The agent's errand did not tell how it is."
+        return [Seen(path, State.UNWRITABLE, None, why) for path in paths]
 
     def _set(self, paths: Sequence[str]) -> None:
         set_value(self._home, "paths.targets", json.dumps(list(paths)))

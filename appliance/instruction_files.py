@@ -15,7 +15,7 @@ from pathlib import Path
 
 from appliance.durable import ChangedError, rewrite, sync, write_atomically
 from appliance.errors import ConflictError, InvalidError
-from appliance.notebook.targets.block import Block, State, block_hash, found, placed, taken_out
+from appliance.managed_block import Block, State, block_hash, found, placed, taken_out
 
 MAX_BYTES = 16 * 1024 * 1024
 _ATTEMPTS = 3
