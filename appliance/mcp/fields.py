@@ -121,3 +121,33 @@ NOTE = {
     "url": {"type": "string", "description": "Where the text is from; it then counts as the web's.", "maxLength": 2048},
     "source": {"type": "string", "description": "What sent it.", "maxLength": 200},
 }
+_LINE = {"type": "string", "maxLength": 2000}
+PROJECT = {
+    "project": {
+        "type": "string",
+        "description": "The project: its name, or the directory you work in.",
+        "maxLength": 1024,
+    }
+}
+RECOVERY = {
+    "max_tokens": _whole("At most about so many tokens.", 200, 32000, 4000),
+    "after": _text(
+        "resume: your context was cut, summed up or resumed; start: you begin afresh.",
+        enum=["start", "resume"],
+        default="resume",
+    ),
+}
+ENTRY = {
+    "task": {**_LINE, "description": "What you are doing."},
+    "next": {**_LINE, "description": "The next step."},
+    "blocked": {**_LINE, "description": 'What stands in the way; "" when nothing does any more.'},
+    "decisions": _list("Decisions, each with its reason.", _LINE, maxItems=50),
+    "said": {
+        "type": "string",
+        "description": "The person's message: what of it must be kept is found and written down.",
+        "maxLength": 100_000,
+    },
+    "lessons": _list("What went wrong, and how to prevent it.", _LINE, maxItems=50),
+    "done": _list("Finished todos, in the words of tasks/todo.md: they are ticked there.", _LINE, maxItems=50),
+    "end": {"type": "boolean", "description": "The session ends: its journal entry is written.", "default": False},
+}

@@ -13,7 +13,7 @@ from appliance.client.box_client import LONG_WORK_SECONDS, BoxClient, path_part
 from appliance.client.transport import ANSWER_SECONDS
 from appliance.errors import InvalidError, NotFoundError
 from appliance.mcp import fields
-from appliance.quoting import quotation
+from appliance.quoting import barred, quotation
 
 Json = dict[str, Any]
 
@@ -101,6 +101,10 @@ def _id(given: Json, name: str, otherwise: str) -> str:
 def _search(box: BoxClient, given: Json) -> Json:
     filters = {"notebook": True}
     return box.recall(_speaking(box, {**given, "scope": "team", "filters": filters, "explain": True}))
+
+
+def _buffer_quoted(answer: Json) -> Json:
+    return {**answer, "text": barred(answer["text"])}
 
 
 def _items_quoted(answer: Json) -> Json:
@@ -262,5 +266,25 @@ TOOLS = (
         ("query",),
         told=_items_quoted,
         reads=True,
+    ),
+    Tool(
+        "session_recover",
+        "Recover",
+        "What you need to go on: the working buffer, the curated memory, the log, todos and lessons, quoted, in this"
+        " order. Call it whenever you see a summary in place of your conversation, when a session is resumed, and"
+        " (after: start) before you begin. Then go on; do not ask what you were doing.",
+        lambda box, given: box.get("/v1/session/recover", **given),
+        {**fields.PROJECT, **fields.RECOVERY},
+        reads=True,
+    ),
+    Tool(
+        "session_buffer",
+        "Working buffer",
+        "Write down what you must not forget before you answer: a correction, a decision with its reason, the next"
+        " step, what is blocked or done; `said` takes the person's own message. When it returns, it is in the"
+        " notebook. Say end when the session is over. Not needed where hooks do it, but for task, next, decisions.",
+        lambda box, given: box.post("/v1/session/buffer", given),
+        {**fields.PROJECT, **fields.ENTRY},
+        told=_buffer_quoted,
     ),
 )

@@ -48,6 +48,7 @@ def prometheus(request: Request) -> Answer:
         "membox_memory_items": ("", box.memory.growth(request.principal).total),
         "membox_database_bytes": ("", box.database.size()),
         "membox_resident_bytes": ("", resident_bytes()),
+        "membox_hook_failures": ("", box.sessions.hook_failures()),
     }
     lines = [
         line for name, (labels, value) in gauges.items() for line in (f"# TYPE {name} gauge", f"{name}{labels} {value}")

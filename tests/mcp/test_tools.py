@@ -11,12 +11,14 @@ from anyio import to_thread
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
 
+from appliance.agents.sessions.models import Entry
 from appliance.box import Box
 from appliance.jobs.worker import Worker
 from appliance.mcp.tools import TOOLS
 from appliance.memory.models import RecallRequest, RememberRequest
 from appliance.memory.work_models import CleanupRequest, CompactRequest, ReflectRequest, TrainRequest
 from appliance.notebook.models import Note
+from appliance.web.session_api import RecoverQuery
 from tests.mcp.conftest import answer, error, fact
 
 pytestmark = pytest.mark.anyio
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.anyio
 NAMES = {
     *("memory_remember", "memory_recall", "memory_compact", "memory_inspect", "memory_forget", "memory_reflect"),
     *("memory_train", "memory_cleanup", "memory_job_status", "notebook_note", "notebook_search"),
+    *("session_recover", "session_buffer"),
 }
 
 
@@ -46,7 +49,7 @@ async def test_hints_say_what_a_client_may_do_unasked(agent: Callable[..., Any])
     async with agent() as client:
         hints = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
     assert {name for name, hint in hints.items() if hint.read_only_hint} == {
-        *("memory_recall", "memory_inspect", "memory_job_status", "notebook_search")
+        *("memory_recall", "memory_inspect", "memory_job_status", "notebook_search", "session_recover")
     }
     assert {name for name, hint in hints.items() if hint.destructive_hint} == {"memory_forget", "memory_cleanup"}
     assert not any(hint.open_world_hint for hint in hints.values())
@@ -60,6 +63,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "memory_train": TrainRequest,
     "memory_cleanup": CleanupRequest,
     "notebook_note": Note,
+    "session_recover": RecoverQuery,
+    "session_buffer": Entry,
 }
 
 
@@ -73,10 +78,10 @@ def test_arguments_have_the_fields_limits_and_defaults_of_the_endpoint(name: str
         told = {**theirs[field], **({"default": tool.defaults[field]} if field in tool.defaults else {})}
         assert said == {key: value for key, value in told.items() if key in said}, field
     assert set(theirs) - OURS_ONLY == set(ours)
-    assert set(schema["required"]) - {"tenant_id", "agent_id"} == set(tool.required)
+    assert set(schema.get("required", ())) - {"tenant_id", "agent_id"} == set(tool.required)
 
 
-OURS_ONLY = {"explain", "filters.notebook"}
+OURS_ONLY = {"explain", "filters.notebook", "session_id"}
 
 
 def limits(schema: Any, shared: Any, path: str = "") -> dict[str, dict[str, Any]]:
@@ -285,3 +290,21 @@ async def test_many_calls_at_once_are_answered(agent: Callable[..., Any], key: C
             for number in range(20):
                 tasks.start_soon(remember, number)
     assert len(set(done)) == 20
+
+
+async def test_an_agent_without_hooks_writes_down_and_recovers(
+    agent: Callable[..., Any], key: Callable[..., str]
+) -> None:
+    project = word()
+    async with agent(key("scribe")) as client:
+        said = {
+            "project": f"/home/me/{project}",
+            "task": "Move the registry",
+            "said": "No, the port is 8443, not 8080.",
+        }
+        kept = answer(await client.call_tool("session_buffer", said))
+        told = answer(await client.call_tool("session_recover", {"project": project, "max_tokens": 1000}))
+    assert [line.partition(": ")[2] for line in kept["written"]] == ["No, the port is 8443, not 8080."]
+    assert kept["text"].splitlines()[0].startswith(f"  │ ## {project} · scribe")
+    assert "  │ Task: Move the registry" in told["text"]
+    assert told["parts"][0]["path"] == "working-buffer.md"
