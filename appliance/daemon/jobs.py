@@ -6,7 +6,7 @@ A job is added here and nowhere else.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from appliance import cadence
 from appliance.backup.drill import Drill
@@ -18,7 +18,7 @@ from appliance.daemon.runs import OK, Runs
 if TYPE_CHECKING:
     from appliance.box import Box
 
-MIRROR, DRILL, CLEANUP = "mirror", "drill", "cleanup"
+MIRROR, DRILL, CLEANUP, REFRESH = "mirror", "drill", "cleanup", "refresh"
 GRACE = timedelta(hours=1)
 _VECTORS_SECONDS = 2.0  # so long the daemon's end may have to wait for a turn of that
 
@@ -55,10 +55,11 @@ def jobs_of(box: "Box") -> list[Job]:
     """The jobs of `box`."""
     day, timezone = box.config.daemon, box.config.core.timezone
 
-    def job(name: str, words: str, run: Callable[[], str], is_enabled: Callable[[], bool]) -> Job:
-        return Job(name, words, cadence.parse(words, timezone), run, is_enabled)
+    def job(name: str, words: str, run: Callable[[], str], is_enabled: Callable[[], bool], **more: Any) -> Job:
+        return Job(name, words, cadence.parse(words, timezone), run, is_enabled, **more)
 
     return [
+        job(REFRESH, day.refresh_schedule, box.refresh.nightly, lambda: day.refresh_enabled, grace=None),
         job(
             MIRROR,
             day.backup_mirror_schedule,

@@ -248,8 +248,14 @@ def restore(request: Request) -> Saved:
     summary="Take the last change of a file back.",
 )
 def undo(request: Request) -> Saved:
-    """Go back to the version before the last, as a new one."""
-    return request.box.notebook.undo(request.body.path, _author(request))
+    """Go back to the version before the last, as a new one; after a refresh, take that back, so that its notes wait."""
+    path, author, box = request.body.path, _author(request), request.box
+    made = box.refresh.decisions.made(path)
+    if made is None:
+        return box.notebook.undo(path, author)
+    box.refresh.decisions.undo(author, made.id)
+    document = box.notebook.read(path)
+    return Saved(path=path, version=document.version, text=document.text)
 
 
 def _author(request: Request) -> str:

@@ -123,7 +123,14 @@ def memory(request: Request) -> View:
     box, asked = request.box, request.query.path
     listed = box.notebook.documents()
     file = asked or (CURATED if any(info.path == CURATED for info in listed) else "")
-    context: dict[str, Any] = {"shelves": _shelves(listed, box), "index": not asked, "file": file}
+    stand = box.refresh.state()
+    decisions = stand.awaiting_approval + stand.offered
+    context: dict[str, Any] = {
+        "shelves": _shelves(listed, box),
+        "index": not asked,
+        "file": file,
+        "decisions": decisions,
+    }
     if file:
         document = box.notebook.read(file)
         context |= {

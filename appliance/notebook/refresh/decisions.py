@@ -82,6 +82,12 @@ class Decisions:
         self._writer.undo(found, author, undone)
         return self._one(found.id)[0]
 
+    def made(self, path: str) -> Refreshed | None:
+        """The refresh that stored the newest version of a file; None when somebody has changed it since."""
+        version = self._notebook.past.known(path).stored.version
+        with self._database.read() as conn:
+            return record.of_version(conn, path, version)
+
     def offers(self) -> list[Offered]:
         """The rewordings of hard constraints that wait for a person, oldest first."""
         with self._database.read() as conn:
