@@ -307,11 +307,13 @@ class Settings(BaseModel):
     tailnet: Tailnet = Field(default_factory=Tailnet)
 
 
-# Read at every use (backup/service.py, cli/snapshots.py, notebook/targets); every other setting counts from the
-# daemon's next start.
+# Read at every use (backup/service.py, cli/snapshots.py, notebook/targets, providers); every other setting counts from
+# the daemon's next start.
 LIVE_KEYS = frozenset(
     {
         "daemon.backup_mirror_path",
+        "core.model",
+        *(f"llm.{key}" for key in Llm.model_fields),
         *(f"backups.{key}" for key in Backups.model_fields),
         *(f"paths.{key}" for key in Paths.model_fields),
     }

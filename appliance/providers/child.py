@@ -20,7 +20,6 @@ Say = Callable[[dict[str, Any]], object]
 COMPLETE, MODELS = "complete", "models"
 _ATTEMPTS = 3
 _FIRST_WAIT_SECONDS = 0.5
-_LONGEST_WAIT_SECONDS = 60.0
 _GRACE_SECONDS = 5
 _IN_WORDS = "\n\nAnswer with one JSON object that keeps to this JSON Schema, and with nothing around it:\n"
 
@@ -88,7 +87,7 @@ def _answered(provider: Provider, request: Request, on_text: OnText | None, seco
                 raise
             wait = _wait(failure, attempt)
             if time.monotonic() + wait > deadline:
-                failure.sentence += f" It asks to wait {wait:.0f} s."
+                failure.sentence += f" It asks to wait {wait:.0f} s, which is longer than llm.timeout_seconds allows."
                 raise
             time.sleep(wait)
         else:
@@ -102,7 +101,7 @@ def _wait(failure: Failure, attempt: int) -> float:
     """Seconds until the next attempt: what the provider asks for, else twice as long each time, and never in step."""
     if failure.retry_after is not None:
         return failure.retry_after
-    return min(_FIRST_WAIT_SECONDS * 2 ** (attempt - 1), _LONGEST_WAIT_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+    return _FIRST_WAIT_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
 
 def main() -> None:

@@ -9,18 +9,23 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import asdict
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+from appliance import errand
+from appliance.errors import UnavailableError
 from appliance.providers.models import Access, Capability, Failure, OnText, Reply, Request
 
-_OPTIONS = ("-p", "--safe-mode", "--output-format", "json", "--no-session-persistence", "--tools", "")
-_ALONE = ("--strict-mcp-config", "--disable-slash-commands")
+_OPTIONS = (
+    *("-p", "--output-format", "json", "--no-session-persistence"),
+    *("--safe-mode", "--strict-mcp-config", "--disable-slash-commands", "--tools", ""),
+)
 
 
 class ClaudeCommand:
-    """A `Provider`."""
+    """A `Provider`. On a box the agent's own unit runs it, with the agent's sign-in (`appliance/errand.py`)."""
 
     name = "claude"
     capabilities = frozenset({Capability.SCHEMA, Capability.SYSTEM})
@@ -30,14 +35,12 @@ class ClaudeCommand:
 
     def complete(self, request: Request) -> Reply:
         """The whole answer at once."""
-        program = shutil.which(self._access.command)
-        if program is None:
-            raise Failure(f"There is no command {self._access.command}.")
-        with tempfile.TemporaryDirectory(prefix="membox-claude-") as directory:
-            instructions = Path(directory, "instructions.txt")
-            instructions.write_text(request.system or "Answer what is asked, and nothing else.", "utf-8")
-            command = [program, *_OPTIONS, *_ALONE, "--system-prompt-file", str(instructions), *self._chosen(request)]
-            return _reply(*_run(command, request, directory, self._access.timeout_seconds))
+        fields, seconds = asdict(request) | {"model": request.model or self._access.model}, self._access.timeout_seconds
+        here = not errand.is_there()
+        told = complete_here(fields, seconds, self._access.command) if here else _errand(fields, seconds)
+        if "error" in told:
+            raise Failure(**told["error"])
+        return Reply(**told["reply"])
 
     def stream(self, request: Request, on_text: OnText) -> Reply:
         """The same; its text comes in one piece."""
@@ -47,29 +50,59 @@ class ClaudeCommand:
 
     def list_models(self) -> list[str]:
         """Nobody can ask the command which models there are."""
-        raise Failure("The claude command does not list its models.")
-
-    def _chosen(self, request: Request) -> list[str]:
-        model = request.model or self._access.model
-        chosen = ["--model", model] if model else []
-        return chosen if request.schema is None else [*chosen, "--json-schema", json.dumps(request.schema)]
+        raise Failure("The claude command has no list.")
 
 
-def _run(command: list[str], request: Request, directory: str, seconds: float) -> tuple[int, bytes, bytes]:
+def complete_here(request: dict[str, Any], seconds: float, command: str = "claude") -> dict[str, Any]:
+    """Run the command as this process's user; {"reply": fields of `Reply`} or {"error": arguments of `Failure`}.
+
+    `request`: the fields of `Request`.
+    """
+    try:
+        return {"reply": asdict(_completed(Request(**request), seconds, command))}
+    except Failure as failed:
+        counts = {"input_tokens": failed.input_tokens, "output_tokens": failed.output_tokens}
+        return {"error": {"sentence": failed.sentence, "model": failed.model, **counts}}
+
+
+def _errand(fields: dict[str, Any], seconds: float) -> dict[str, Any]:
+    try:
+        return errand.ask("complete", {"request": fields, "seconds": seconds}, seconds)
+    except UnavailableError as fault:
+        raise Failure(fault.sentence) from fault
+
+
+def _completed(request: Request, seconds: float, command: str) -> Reply:
+    program = shutil.which(command)
+    if program is None:
+        raise Failure(f"There is no command {command}.")
+    with tempfile.TemporaryDirectory(prefix="membox-claude-") as directory:
+        instructions = Path(directory, "instructions.txt")
+        instructions.write_text(request.system or "Answer what is asked, and nothing else.", "utf-8")
+        words = [program, *_OPTIONS, "--system-prompt-file", str(instructions)]
+        if request.model:
+            words += ["--model", request.model]
+        if request.schema is not None:
+            words += ["--json-schema", json.dumps(request.schema)]
+        return _reply(*_run(words, request, seconds))
+
+
+def _run(command: list[str], request: Request, seconds: float) -> tuple[int, bytes, bytes]:
     """Exit code, output and errors. The prompt goes over standard input: others can read a command line."""
     environment = {
         **os.environ,
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(request.max_tokens),
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
+        "MEMBOX_HOOKS": "off",
     }
     try:
-        done = subprocess.run(  # noqa: S603 - found on PATH, its arguments are ours
+        done = subprocess.run(
             command,
             input=request.prompt.encode(),
             capture_output=True,
             timeout=seconds,
-            cwd=directory,
+            cwd=errand.own_sessions(),
             env=environment,
             check=False,
         )

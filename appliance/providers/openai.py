@@ -89,7 +89,8 @@ class OpenAi:
         headers = {"Content-Type": "application/json", "User-Agent": "membox"}
         if self._access.key:
             headers["Authorization"] = f"Bearer {self._access.key}"
-        asked = urllib.request.Request(self._access.base_url.rstrip("/") + path, body, headers)
+        address = self._access.base_url.rstrip("/") + path
+        asked = urllib.request.Request(address, body, headers)  # noqa: S310 - http or https: appliance/settings.py
         try:
             with self._opener.open(asked, timeout=self._access.timeout_seconds) as response:
                 yield response

@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, cast
 
 Line = dict[str, Any]
 _LONGEST_LINE = 32 * 1024 * 1024  # bytes
@@ -22,24 +22,24 @@ class Children:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_stopped = False
 
-    def lines(self, message: Line, seconds: float) -> Iterator[Line]:
+    def lines(self, message: Line, seconds: float) -> Generator[Line]:
         """What a child says to `message`; after `seconds`, or at `stop`, it and what it started are killed."""
         child = self._started()
         timer = threading.Timer(seconds, _kill, [child])
         timer.daemon = True
         timer.start()
         try:
-            _hand_over(child, message)
-            yield from _read(child.stdout)
+            with cast("IO[bytes]", child.stdin) as into, cast("IO[bytes]", child.stdout) as out:
+                with suppress(BrokenPipeError):  # it has ended already; that it says nothing tells
+                    into.write(json.dumps(message).encode())
+                    into.close()
+                yield from _read(out)
         finally:
             timer.cancel()
             _kill(child)
             child.wait()
             with self._lock:
                 self._running.discard(child)
-            for pipe in (child.stdin, child.stdout):
-                with suppress(OSError):  # what was not read any more
-                    pipe.close()  # type: ignore[union-attr] - both were asked for
 
     def stop(self) -> None:
         """End every child and let none begin."""
@@ -68,18 +68,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("MEMBOX_", "BRAINSTEM_"))}
 
 
-def _hand_over(child: subprocess.Popen[bytes], message: Line) -> None:
-    assert child.stdin is not None
-    with suppress(BrokenPipeError):  # it has ended already; that it says nothing tells
-        child.stdin.write(json.dumps(message).encode())
-        child.stdin.close()
-
-
-def _read(out: IO[bytes] | None) -> Iterator[Line]:
-    assert out is not None
-    while line := out.readline(_LONGEST_LINE):
-        if not line.endswith(b"\n"):
-            return  # killed in the middle of a line
+def _read(out: IO[bytes]) -> Iterator[Line]:
+    while (line := out.readline(_LONGEST_LINE)).endswith(b"\n"):  # else its end, or it was killed in a line's middle
         yield json.loads(line)
 
 
