@@ -8,6 +8,7 @@ from pathlib import Path
 
 from appliance import hold
 from appliance.access import Access
+from appliance.agents.harvest.service import Harvest
 from appliance.agents.sessions.service import AgentSessions
 from appliance.agents.sessions.store import Sessions
 from appliance.backup import Backup
@@ -20,8 +21,11 @@ from appliance.jobs import Jobs
 from appliance.memory import Memory, NotebookSections, Registry, Work
 from appliance.metrics import Metrics
 from appliance.notebook import Notebook, write_notebook
+from appliance.notebook.finds import Finds
 from appliance.notebook.journal import with_entry
+from appliance.notebook.refresh.service import Refresh
 from appliance.notebook.targets import Targets
+from appliance.providers import Providers
 from appliance.secrets import Secrets
 from appliance.storage import Database, open_database, open_postgres
 from appliance.storage.moving import Moved, move
@@ -47,8 +51,11 @@ class Box:
     notebook: Notebook
     sessions: AgentSessions
     targets: Targets
+    harvest: Harvest
     backup: Backup
     secrets: Secrets
+    providers: Providers
+    refresh: Refresh
     metrics: Metrics
     _at_end: ExitStack = field(repr=False)
 
@@ -80,7 +87,7 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         UnavailableError: the database's server cannot be reached; or writes are held, and it cannot be opened without
             one.
     """
-    config = config or load_config(home)
+    given, config = config, config or load_config(home)
     with ExitStack() as at_end:
         database = _open_database(home, config, at_end, keeps)
         at_end.callback(database.close)
@@ -104,6 +111,11 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         targets = Targets(home, notebook, database, clock, _log_notification)
         backup = Backup(home, database, clock, write_notebook)
         secrets = Secrets(home)
+        providers = Providers(lambda: given or load_config(home), secrets, database, clock)
+        finds = Finds(notebook, "harvest", core.timezone, clock)
+        harvest = Harvest(finds, database, clock, core.timezone, providers, providers.redactor)
+        refresh = Refresh(notebook, database, providers, providers.redactor, core, clock)
+        at_end.callback(refresh.close)
         return Box(
             home,
             config,
@@ -117,8 +129,11 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
             notebook,
             sessions,
             targets,
+            harvest,
             backup,
             secrets,
+            providers,
+            refresh,
             metrics,
             at_end.pop_all(),
         )

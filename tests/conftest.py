@@ -21,7 +21,7 @@ from appliance.storage import Database, open_database, open_postgres
 
 pytest_plugins = ["tests.llm_server", "tests.postgres"]
 
-FOR_TESTS = {"MEMBOX_CHROMIUM", "MEMBOX_KILLS", "MEMBOX_SEED"}  # these speak to the tests themselves
+FOR_TESTS = {"MEMBOX_CHROMIUM", "MEMBOX_COPIES", "MEMBOX_KILLS", "MEMBOX_SEED"}  # these speak to the tests themselves
 
 # An example that takes long tells of a busy machine, not of a fault.
 settings.register_profile("untimed", settings.default, deadline=None)
@@ -31,14 +31,15 @@ settings.load_profile("untimed")
 def pytest_configure() -> None:
     """Keep a person's own box out of the tests, and let Ctrl-C work in what they start.
 
-    What the environment says of a box is forgotten, and so are the person's login and keyring. A shell starts
-    background jobs with SIGINT ignored, and their children would inherit that.
+    What the environment says of a box is forgotten, and so are the person's login and keyring, and the transcripts of
+    their agent. A shell starts background jobs with SIGINT ignored, and their children would inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("MEMBOX_", "BRAINSTEM_"))]:
         if name not in FOR_TESTS:
             del os.environ[name]
     os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="membox-config-")
+    os.environ["CLAUDE_CONFIG_DIR"] = os.path.join(os.environ["XDG_CONFIG_HOME"], "claude")
 
 
 def pytest_unconfigure() -> None:

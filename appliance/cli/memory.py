@@ -7,11 +7,27 @@ import click
 
 from appliance.cli.backup import holding_copies
 from appliance.cli.connect import Caller, pass_caller
-from appliance.cli.output import counted, dim, emit, examples, json_option, quote, raw, shown, size, table, when
+from appliance.cli.output import (
+    counted,
+    dim,
+    emit,
+    examples,
+    json_option,
+    print_diff,
+    quote,
+    raw,
+    shown,
+    size,
+    table,
+    when,
+)
+from appliance.cli.refresh import COMMANDS
 from appliance.client.box_client import BoxClient
 from appliance.errors import InvalidError
 
 CURATED = "GLOBAL_MEMORY.md"
+
+_PROVIDER_FAILED = 5  # as cli/errors.py has it for one that fails a whole command
 
 _path = click.argument("path", default=CURATED)
 
@@ -105,22 +121,12 @@ def diff(caller: Caller, path: str, old: int | None, new: int | None, as_json: b
             new = int(box.get("/v1/notebook/document", path=path)["version"])
         old = _version_before(box, path, new) if old is None else old
         answer = box.get("/v1/notebook/diff", path=path, old=old, new=new)
-    emit(answer, as_json, lambda: _print_diff(answer["diff"]))
+    emit(answer, as_json, lambda: print_diff(answer["diff"]))
 
 
 def _version_before(box: BoxClient, path: str, number: int) -> int:
     versions = box.get("/v1/notebook/history", path=path)["versions"]
     return max((int(row["number"]) for row in versions if row["number"] < number), default=0)
-
-
-_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
-
-
-def _print_diff(text: str) -> None:
-    if not text:
-        click.echo("No difference.")
-    for line in text.splitlines():
-        click.echo(click.style(shown(line), fg=_DIFF_COLOURS.get(line[:1])))
 
 
 @memory.command(epilog=examples("membox memory history", "membox memory history tasks/todo.md --limit 5"))
@@ -269,3 +275,25 @@ def _confirm_forgetting(box: BoxClient, path: str, first: int, last: int) -> int
     click.echo(quote("\n".join(wanted)), err=True)
     click.confirm("Delete this for good, from every version?", abort=True, err=True)
     return int(document["version"])
+
+
+@memory.command(epilog=examples("membox memory harvest", "membox memory harvest --json"))
+@json_option
+@pass_caller
+def harvest(caller: Caller, as_json: bool) -> None:
+    """Note what agents' transcripts hold that deserves remembering.
+
+    Each of Claude Code's transcripts on the box is read on from where it was left. A language model says what deserves
+    it, or, where none is set up, rules. What fails stays unread. Exit code 5 when something did.
+    """
+    from appliance.client.box_client import LONG_WORK_SECONDS
+
+    with caller.box() as box:
+        answer = box.post("/v1/harvest", {}, LONG_WORK_SECONDS)
+    emit(answer, as_json, lambda: click.echo(shown(answer["sentence"])))
+    if answer["failed"]:
+        raise click.exceptions.Exit(_PROVIDER_FAILED)
+
+
+for _command in COMMANDS:
+    memory.add_command(_command)

@@ -77,9 +77,9 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def harvest(journal: Journal, model: Model, database: Database, root: Path, tmp_path: Path) -> Harvest:
-    redact = Redactor(["hunter22hunter"]).text
+    redactor = Redactor(["hunter22hunter"])
     nowhere = tmp_path / "no-socket"
-    return Harvest(journal, database, lambda: NOW, "Europe/Berlin", model, redact, root, nowhere)
+    return Harvest(journal, database, lambda: NOW, "Europe/Berlin", model, lambda: redactor, root, nowhere)
 
 
 @pytest.fixture

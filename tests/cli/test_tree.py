@@ -43,6 +43,7 @@ def test_the_tree_is_that_of_the_design() -> None:
             f"memory {name}"
             for name in ("show", "list", "edit", "diff", "history", "restore", "undo", "lines", "find", "forget")
         ),
+        "memory harvest",
         *(f"memory {name}" for name in ("refresh", "refreshes", "approve", "decline", "offers", "take", "leave")),
         *(f"session {name}" for name in ("recover", "buffer", "hook", "measure", "hooks install", "hooks remove")),
         *(f"key {name}" for name in ("create", "list", "revoke")),

@@ -22,6 +22,7 @@ from appliance.managed_block import State
 from appliance.notebook.finds import Finds
 from appliance.notebook.targets.service import Targets
 from appliance.providers import Reply, Request
+from appliance.redaction import Redactor
 
 
 class Unit:
@@ -95,7 +96,7 @@ def test_transcripts_are_read_with_the_agents_rights(home: Path, path: Path, uni
     box = open_box(home)
     try:
         journal = Finds(box.notebook, "harvest", "UTC", box.clock)
-        harvest = Harvest(journal, box.database, box.clock, "UTC", Nobody(), str, None, path)
+        harvest = Harvest(journal, box.database, box.clock, "UTC", Nobody(), lambda: Redactor(()), None, path)
         assert (harvest.harvest().notes, harvest.harvest().notes) == (1, 0)
         assert "Never deploy on a Friday." in box.notebook.read(box.notebook.today()).text
     finally:

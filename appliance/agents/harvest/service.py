@@ -15,10 +15,12 @@ from appliance.agents.harvest.extract import Model
 from appliance.agents.harvest.transcripts import SKIP, Portion
 from appliance.clock import Clock, local, to_ms
 from appliance.errors import ConflictError, MalformedReplyError, NoProviderError, ProviderError, UnavailableError
+from appliance.redaction import Redactor
 from appliance.storage.database import Database
 from appliance.storage.schema import harvested
 
 _OF_THE_PORTION = ("malformed_reply", "truncated")  # faults of one portion, not of the language model
+_BY_MODEL, _BY_RULES = "a language model", "rules, as no language model can be asked"
 _NONE_SET_UP = "no_provider"
 _MOST_PORTIONS = 40  # a run: the rest of a long backlog waits for the next night
 
@@ -43,19 +45,14 @@ class Harvested(BaseModel):
     failed: int
     reasons: list[str]
     by: str
-
-    @property
-    def sentence(self) -> str:
-        """For a person."""
-        said = f"{self.notes} finds from {self.transcripts} transcripts, by {self.by}."
-        return f"{said} {self.failed} stay unread: {'; '.join(self.reasons)}" if self.failed else said
+    sentence: str
 
 
 class Harvest:
     """The harvest of a box.
 
     Args:
-        redact: takes secrets out of a text.
+        redactor: gives what takes secrets out of a text.
         root: the directory of transcripts where no errand unit is; the user's own without one.
         socket: where errands are asked for.
     """
@@ -67,7 +64,7 @@ class Harvest:
         clock: Clock,
         timezone: str,
         model: Model,
-        redact: Callable[[str], str],
+        redactor: Callable[[], Redactor],
         root: Path | None = None,
         socket: Path = errand.SOCKET,
     ) -> None:
@@ -76,7 +73,7 @@ class Harvest:
         self._clock = clock
         self._timezone = timezone
         self._model = model
-        self._redact = redact
+        self._redactor = redactor
         self._root = root
         self._socket = socket
         self._running = threading.Lock()
@@ -101,7 +98,7 @@ class Harvest:
 
     def _harvest(self) -> Harvested:
         positions, read, failures = self._positions(), set[str](), dict[str, str]()
-        notes, by = 0, "a language model"
+        notes, by = 0, _BY_MODEL
         for _ in range(_MOST_PORTIONS):
             portion = self._next(positions)
             if portion is None:
@@ -118,7 +115,12 @@ class Harvest:
             read.add(portion.source)
             positions[portion.source] = portion.end
         reasons = sorted(set(failures.values()))
-        return Harvested(transcripts=len(read), notes=notes, failed=len(failures), reasons=reasons, by=by)
+        sentence = f"{notes} finds from {len(read)} transcripts, by {by}."
+        if failures:
+            sentence += f" {len(failures)} stay unread: {'; '.join(reasons)}"
+        return Harvested(
+            transcripts=len(read), notes=notes, failed=len(failures), reasons=reasons, by=by, sentence=sentence
+        )
 
     def _next(self, positions: dict[str, int]) -> Portion | None:
         if not errand.is_there(self._socket):
@@ -133,17 +135,19 @@ class Harvest:
 
     def _finds(self, portion: Portion) -> tuple[list[str], str]:
         try:
-            return extract.by_model(portion, self._model), "a language model"
+            return extract.by_model(portion, self._model), _BY_MODEL
         except NoProviderError as fault:
             if fault.word != _NONE_SET_UP:
                 raise  # tomorrow there is a budget again, and a model finds more
-            return extract.by_rules(portion), "rules, as no language model can be asked"
+            return extract.by_rules(portion), _BY_RULES
 
     def _keep(self, portion: Portion, finds: list[str]) -> int:
         """Note what is new of the finds and mark the portion as read, in one transaction; how many those were."""
         known = _folded(self._journal.known()) if finds else ""
         new = [
-            find for find in dict.fromkeys(map(self._redact, finds)) if _folded(find.partition(": ")[2]) not in known
+            find
+            for find in dict.fromkeys(map(self._redactor().text, finds))
+            if _folded(find.partition(": ")[2]) not in known
         ]
         if new:
             text = "\n".join([self._title(portion), "", *(f"- {find}" for find in new)])
