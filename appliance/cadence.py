@@ -60,6 +60,13 @@ def parse(text: str, timezone: str) -> Cadence:
     return Cadence(cron, timezone)
 
 
+def every_hours(hours: int, timezone: str) -> Cadence:
+    """About every so many `hours`: at the same hours of each day, or at midnight of every so many days."""
+    if hours <= 24:
+        return Cadence(f"0 {','.join(map(str, range(0, 24, hours)))} * * *", timezone)
+    return Cadence(f"0 0 */{min(hours // 24, 28)} * *", timezone)
+
+
 def _cron(words: str) -> str | None:
     if words in _WORDS:
         return _WORDS[words]

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance.cadence import Cadence, parse
+from appliance.cadence import Cadence, every_hours, parse
 
 BERLIN = "Europe/Berlin"
 
@@ -94,3 +94,18 @@ def test_the_last_due_moment_is_found_within_its_span_only() -> None:
     assert cadence.last(now, timedelta(hours=1)) == datetime(2026, 11, 20, 9, tzinfo=UTC)
     assert cadence.last(now + timedelta(seconds=1), timedelta(hours=1)) is None
     assert cadence.last(datetime(2026, 11, 20, 9, tzinfo=UTC), timedelta(hours=1)) is not None
+
+
+@pytest.mark.parametrize(("hours", "runs"), [(1, 24), (5, 5), (6, 4), (24, 1), (12, 2)])
+def test_every_so_many_hours_is_at_the_same_hours_of_each_day(hours: int, runs: int) -> None:
+    midnight = datetime(2026, 11, 19, 23, 0, tzinfo=UTC)
+    found = dues(
+        every_hours(hours, BERLIN), midnight - timedelta(minutes=1), midnight + timedelta(hours=23, minutes=59)
+    )
+    assert len(found) == runs
+    assert found[0] == midnight
+
+
+def test_every_so_many_days_is_at_midnight() -> None:
+    due = every_hours(168, "UTC").after(datetime(2026, 11, 2, tzinfo=UTC))
+    assert due == datetime(2026, 11, 8, tzinfo=UTC)

@@ -72,6 +72,15 @@ def jobs_of(box: "Box") -> list[Job]:
             lambda: Drill(box.home, prove, box.clock).of_mirror(box.backup.required_mirror()).sentence,
             lambda: _can_drill(box),
         ),
+        Job(
+            "drift-check",
+            f"every {day.drift_check_interval_hours} hours",
+            cadence.every_hours(day.drift_check_interval_hours, timezone),
+            box.targets.check_drift,
+            lambda: day.drift_check_enabled,
+        ),
+        job("buffer-check", day.buffer_check_schedule, box.sessions.check_buffer, lambda: day.buffer_check_enabled),
+        job("harvest", day.harvest_schedule, box.harvest.run, lambda: day.harvest_enabled),
         job(CLEANUP, day.cleanup_schedule, box.work.nightly_cleanup, lambda: day.cleanup_enabled),
     ]
 
