@@ -99,7 +99,8 @@ def test_the_last_due_moment_is_found_within_its_span_only() -> None:
 @pytest.mark.parametrize(("hours", "runs"), [(1, 24), (5, 5), (6, 4), (24, 1), (12, 2)])
 def test_every_so_many_hours_is_at_the_same_hours_of_each_day(hours: int, runs: int) -> None:
     midnight = datetime(2026, 11, 19, 23, 0, tzinfo=UTC)
-    found = dues(
+    day = (midnight - timedelta(minutes=1), midnight + timedelta(hours=23, minutes=59))
+    found = dues(every_hours(hours, BERLIN), *day)
         every_hours(hours, BERLIN), midnight - timedelta(minutes=1), midnight + timedelta(hours=23, minutes=59)
     )
     assert len(found) == runs
