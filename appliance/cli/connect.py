@@ -24,7 +24,6 @@ from appliance.client.transport import (
     Reply,
     Transport,
     UnixTransport,
-    WsgiTransport,
     bearer,
     connect_unix,
     transport_to,
@@ -145,6 +144,7 @@ def open_in_process(home: Path, wait: float, door: str = "local") -> Transport:
     with ExitStack() as at_end:
         at_end.callback(lease.Lease.acquire(home, lease.COMMAND, wait).release)
         from appliance.box import open_box
+        from appliance.client.in_process import WsgiTransport
         from appliance.web.app import make_app
 
         at_end.enter_context(_expected_faults_unlogged())

@@ -1,10 +1,9 @@
 """A box, as the commands see it: requests of the JSON API as methods, refusals as errors of ours."""
 
 import json
-import uuid
+import os
 from collections.abc import Mapping
 from typing import Any, Self
-from urllib.parse import quote, urlencode
 
 from appliance.client.refusals import refusal
 from appliance.client.transport import ANSWER_SECONDS, BrokenConnectionError, Transport
@@ -77,11 +76,11 @@ class BoxClient:
 
     def note(self, fields: Json) -> Json:
         """Capture a note (contract notebook, Capture), once, however often it has to be sent."""
-        return self._call("POST", "/note", fields, {"Idempotency-Key": f"cli-{uuid.uuid4()}"})
+        return self._call("POST", "/note", fields, {"Idempotency-Key": _fresh_key()})
 
     def remember(self, request: Json) -> Json:
         """Store items (contract memory-api). Without a key of the caller's own it gets one, so it may be repeated."""
-        request.setdefault("idempotency_key", f"cli-{uuid.uuid4()}")
+        request.setdefault("idempotency_key", _fresh_key())
         return self._call("POST", "/v0/memory/remember", request, repeatable=True)
 
     def recall(self, request: Json) -> Json:
@@ -134,11 +133,19 @@ class BoxClient:
         return answer if isinstance(answer, dict) else None
 
 
+def _fresh_key() -> str:
+    return f"cli-{os.urandom(16).hex()}"
+
+
 def _with_query(path: str, query: Mapping[str, object]) -> str:
+    from urllib.parse import urlencode
+
     given = {name: value for name, value in query.items() if value is not None}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def path_part(text: str) -> str:
     """`text` as one segment of a request's path."""
+    from urllib.parse import quote
+
     return quote(text, safe="")

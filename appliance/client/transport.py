@@ -1,20 +1,18 @@
 """The ways a request reaches a box: over HTTP, through the box's own socket, or straight into a WSGI application.
 
-All three take and give the same bytes, so everything above them is one code path. Standard library only: a note
-through the daemon must answer in under 150 ms (DESIGN, Decisions), the start of the interpreter included.
+All three take and give the same bytes, so everything above them is one code path. A note through the daemon must
+answer in under 150 ms (DESIGN, Decisions), the start of the interpreter included: so this, the way through the socket,
+speaks HTTP by itself, where the standard library's client takes a tenth of that to load.
 """
 
-import http.client
-import io
 import os
 import socket
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Protocol
 
 from appliance.errors import NotConfiguredError, UnavailableError
 
@@ -22,6 +20,7 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 RESTART_SECONDS = 15.0
 _PAUSE_SECONDS = 0.1
+_LONGEST_LINE, _MOST_HEADERS = 65536, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +62,6 @@ class Transport(Protocol):
         """Give back what the transport holds."""
 
 
-class HttpTransport:
-    """A box elsewhere, by its address and a key."""
-
-    is_served = True
-
-    def __init__(self, url: str, key: str) -> None:
-        """Raises NotConfiguredError when `url` is no http(s) address or `key` cannot be one."""
-        self.place = url
-        self._secure, self._host, self._port, self._prefix = _parse_url(url)
-        self._credential = bearer(key)
-
-    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
-        """One request on a connection of its own (see `Transport`)."""
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=CONNECT_SECONDS)
-        _connect(connection, self.place)
-        return _exchange(
-            connection, self.place, method, self._prefix + path, body, {**headers, **self._credential}, seconds
-        )
-
-    def close(self) -> None:
-        """Nothing to give back: a connection lives for one request."""
-
-
 class UnixTransport:
     """The daemon of a home on this machine, through its socket.
 
@@ -106,80 +81,26 @@ class UnixTransport:
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Reply:
         """One request on a connection of its own (see `Transport`)."""
-        connection = self._connected()
-        try:
-            credential = bearer(self._key())
-        except BaseException:
-            connection.close()
-            raise
-        return _exchange(connection, self.place, method, path, body, {**headers, **credential}, seconds)
+        with self._connected() as sock:
+            fields = {**headers, **bearer(self._key())}
+            with answering(self.place, seconds):
+                sock.settimeout(seconds)
+                return _exchange(sock, method, path, body, fields)
 
-    def _connected(self) -> "_UnixConnection":
+    def _connected(self) -> socket.socket:
         deadline = time.monotonic() + self._patience
         while True:
-            connection = _UnixConnection(self._path)
             try:
-                _connect(connection, self.place)
+                with connecting(self.place):
+                    return connect_unix(self._path, CONNECT_SECONDS)
             except NobodyListensError:
                 # The directory stays while a daemon is away: without it there is none to wait for.
                 if time.monotonic() >= deadline or not self._path.parent.is_dir():
                     raise
                 time.sleep(_PAUSE_SECONDS)
-            else:
-                return connection
 
     def close(self) -> None:
         """Nothing to give back: a connection lives for one request."""
-
-
-class WsgiTransport:
-    """A box opened in this process: the same application, called directly at the door "local"."""
-
-    is_served = False
-
-    def __init__(self, app: Callable[..., Iterable[bytes]], home: Path, close: Callable[[], None]) -> None:
-        self.place = f"the box at {home}"
-        self._app = app
-        self._close_box = close
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        seconds: float,  # noqa: ARG002 - the protocol's
-    ) -> Reply:
-        """One call of the application; it has no connection that could break or stall."""
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, fields: list[tuple[str, str]], *_: Any) -> None:
-            started.append((status, fields))
-
-        chunks = self._app(_environ(method, path, body or b"", headers), start_response)
-        try:
-            answer = b"".join(chunks)
-        finally:
-            if close := getattr(chunks, "close", None):
-                close()
-        status, fields = started[-1]
-        location = next((value for name, value in fields if name.lower() == "location"), "")
-        return Reply(int(status.split()[0]), answer, location)
-
-    def close(self) -> None:
-        """Close the box."""
-        self._close_box()
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=CONNECT_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = connect_unix(self._path, CONNECT_SECONDS)
 
 
 def transport_to(url: str, key: str, patience: float = RESTART_SECONDS) -> Transport:
@@ -192,10 +113,12 @@ def transport_to(url: str, key: str, patience: float = RESTART_SECONDS) -> Trans
         NotConfiguredError: `url` is no such address, or `key` cannot be one.
     """
     if not url.strip().startswith("unix:"):
+        from appliance.client.over_http import HttpTransport
+
         return HttpTransport(url, key)
     path = Path(url.strip().removeprefix("unix:").removeprefix("//"))
     if not path.is_absolute() or "\0" in str(path):
-        raise _bad_url(url)
+        raise bad_url(url)
     bearer(key)
     return UnixTransport(path, lambda: key, patience)
 
@@ -240,21 +163,8 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _parse_url(url: str) -> tuple[bool, str, int | None, str]:
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port
-        (parts.hostname or "").encode("idna")
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if not parts.path.isascii() or " " in parts.path:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise _bad_url(url)
-    return parts.scheme == "https", parts.hostname, port, parts.path.rstrip("/")
-
-
-def _bad_url(url: str) -> NotConfiguredError:
+def bad_url(url: str) -> NotConfiguredError:
+    """The error for an address that is none."""
     return NotConfiguredError(
         "bad_url",
         f"{url!r} is no address of a box (MEMBOX_URL, `membox login`); write it like https://box.example.ts.net or "
@@ -262,38 +172,59 @@ def _bad_url(url: str) -> NotConfiguredError:
     )
 
 
-def _exchange(
-    connection: http.client.HTTPConnection,
-    place: str,
-    method: str,
-    path: str,
-    body: bytes | None,
-    headers: Mapping[str, str],
-    seconds: float,
-) -> Reply:
-    """One request on a connection that stands, its faults told as errors of ours."""
+def _exchange(sock: socket.socket, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    """One request and its answer. EOFError when that ends too soon, ValueError when it is no HTTP."""
+    fields = {"Host": "localhost", "Connection": "close", "Content-Length": str(len(body or b"")), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    sock.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b""))
+    with sock.makefile("rb") as stream:
+        version, _, status = stream.readline(_LONGEST_LINE).partition(b" ")
+        if not version:
+            raise EOFError("no answer")
+        if not version.startswith(b"HTTP/1."):
+            raise ValueError("no HTTP")
+        told = _headers(line.decode("latin-1") for line in iter(lambda: stream.readline(_LONGEST_LINE), b"\r\n"))
+        length = int(told.get("content-length", -1))  # -1: to the end
+        answer = stream.read(length)
+    if len(answer) < length:
+        raise EOFError("half an answer")
+    return Reply(int(status[:3]), answer, told.get("location", ""))
+
+
+def _headers(lines: Iterator[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        if not line:
+            raise EOFError("half a head")
+        if len(headers) == _MOST_HEADERS:
+            raise ValueError("no end of headers")
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    return headers
+
+
+@contextmanager
+def answering(place: str, seconds: float) -> Iterator[None]:
+    """The faults of a connection that stands as errors of ours; a ValueError says that what came is no answer."""
     try:
-        connection.sock.settimeout(seconds)
-        connection.request(method, path, body, dict(headers))
-        answer = connection.getresponse()
-        return Reply(answer.status, answer.read(), answer.getheader("Location") or "")
+        yield
     except TimeoutError as error:
         raise UnavailableError(
             "stalled", f"{_capital(place)} took the request but gave no answer within {seconds:g} s; see its log."
         ) from error
-    except (ConnectionError, http.client.IncompleteRead, http.client.RemoteDisconnected) as error:
+    except (ConnectionError, EOFError) as error:
         raise BrokenConnectionError(str(error)) from error
-    except (http.client.HTTPException, OSError) as error:
+    except (ValueError, OSError) as error:
         raise UnavailableError(
             "no_box", f"What answers at {place} does not speak like a box ({error}); check the address."
         ) from error
-    finally:
-        connection.close()
 
 
-def _connect(connection: http.client.HTTPConnection, place: str) -> None:
+@contextmanager
+def connecting(place: str) -> Iterator[None]:
+    """The faults of connecting as errors of ours."""
     try:
-        connection.connect()
+        yield
     except TimeoutError as error:
         raise UnavailableError(
             "unreachable",
@@ -318,31 +249,3 @@ def _reason(error: OSError) -> str:
 
 def _capital(place: str) -> str:
     return place[:1].upper() + place[1:] if place.startswith("the ") else place
-
-
-def _environ(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-    """The WSGI environment of a local request (PEP 3333)."""
-    where, _, query = path.partition("?")
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote(where, "latin-1"),
-        "QUERY_STRING": query,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "0",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "localhost",
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": True,
-        "membox.door": "local",
-    }
-    for name, value in headers.items():
-        field = name.upper().replace("-", "_")
-        environ[field if field == "CONTENT_TYPE" else "HTTP_" + field] = value
-    return environ

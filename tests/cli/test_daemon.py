@@ -232,3 +232,4 @@ def test_a_note_through_the_daemon_loads_nothing_but_the_standard_library_and_cl
     loaded = {name.partition(".")[0] for name in done.stdout.rpartition("LOADED")[2].split()}
     foreign = loaded - set(sys.stdlib_module_names) - {"__main__"}
     assert {name for name in foreign if not name.startswith(("_", "sitecustomize"))} == {"appliance", "click"}
+    assert "http" not in loaded  # as long to load as all of ours

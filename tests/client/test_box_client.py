@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from appliance.client.box_client import BoxClient
+from appliance.client.over_http import HttpTransport
 from appliance.client.refusals import refusal
-from appliance.client.transport import HttpTransport
 from appliance.errors import (
     ConflictError,
     ForbiddenError,

@@ -9,10 +9,22 @@ from typing import Any
 import pytest
 
 from appliance.client import transport
-from appliance.client.transport import BrokenConnectionError, HttpTransport, UnixTransport, WsgiTransport
+from appliance.client.in_process import WsgiTransport
+from appliance.client.over_http import HttpTransport
+from appliance.client.transport import BrokenConnectionError, Reply, Transport, UnixTransport
 from appliance.errors import NotConfiguredError, UnavailableError
 
 Answer = Callable[..., bytes]
+type Way = tuple[Any, Transport]  # a scripted box, and what reaches it
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def way(request: pytest.FixtureRequest) -> Way:
+    if request.param == "tcp":
+        box = request.getfixturevalue("tcp_box")
+        return box, HttpTransport(box.url, "k")
+    box, path = request.getfixturevalue("unix_box")
+    return box, UnixTransport(path, lambda: "k")
 
 
 def test_a_request_arrives_over_tcp_with_its_key_path_and_body(tcp_box: Any, http_answer: Answer) -> None:
@@ -138,20 +150,37 @@ def test_an_unknown_host_is_said() -> None:
         HttpTransport("http://no-such-host.invalid", "k").send("GET", "/healthz", None, {}, 1)
 
 
-def test_a_box_that_stalls_is_given_up_after_the_time_allowed(tcp_box: Any) -> None:
-    tcp_box.script = [None]
+def test_a_box_that_stalls_is_given_up_after_the_time_allowed(way: Way) -> None:
+    box, transport = way
+    box.script = [None]
     with pytest.raises(UnavailableError, match=r"no answer within 0\.2 s"):
-        HttpTransport(tcp_box.url, "k").send("GET", "/healthz", None, {}, 0.2)
+        transport.send("GET", "/healthz", None, {}, 0.2)
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"])
-def test_a_connection_that_ends_before_the_answer_counts_as_broken(tcp_box: Any, said: bytes) -> None:
-    tcp_box.script = [said]
+def test_a_connection_that_ends_before_the_answer_counts_as_broken(way: Way, said: bytes) -> None:
+    box, transport = way
+    box.script = [said]
     with pytest.raises(BrokenConnectionError):
-        HttpTransport(tcp_box.url, "k").send("POST", "/note", b"{}", {}, 5)
+        transport.send("POST", "/note", b"{}", {}, 5)
 
 
-def test_something_else_on_the_port_is_no_box(tcp_box: Any) -> None:
-    tcp_box.script = [b"SSH-2.0-OpenSSH_9.9\r\n"]
+def test_a_head_that_ends_before_its_end_counts_as_broken_too(unix_box: Any) -> None:
+    box, path = unix_box
+    box.script = [b"HTTP/1.1 200 OK\r\nContent-Le"]
+    with pytest.raises(BrokenConnectionError):
+        UnixTransport(path, lambda: "k").send("POST", "/note", b"{}", {}, 5)
+
+
+@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH_9.9\r\n", b"HTTP/1.1 fine\r\n\r\n"])
+def test_something_else_that_answers_is_no_box(way: Way, said: bytes) -> None:
+    box, transport = way
+    box.script = [said]
     with pytest.raises(UnavailableError, match="does not speak like a box"):
-        HttpTransport(tcp_box.url, "k").send("GET", "/healthz", None, {}, 5)
+        transport.send("GET", "/healthz", None, {}, 5)
+
+
+def test_an_answer_whose_length_is_not_said_goes_to_the_end(way: Way) -> None:
+    box, transport = way
+    box.script = [b"HTTP/1.1 302 Found\r\nLOCATION: /sign-in\r\n\r\nelsewhere"]
+    assert transport.send("GET", "/", None, {}, 5) == Reply(302, b"elsewhere", "/sign-in")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from appliance.box import Box, open_box
-from appliance.client.transport import WsgiTransport
+from appliance.client.in_process import WsgiTransport
 from appliance.config_file import set_value
 from appliance.daemon import health, jobs
 from appliance.daemon.checks import cloud_sync
