@@ -1,20 +1,17 @@
 """How commands print: JSON, tables, quoted text; plain when piped, and never a control character from stored text."""
 
 import json
-import shutil
 import sys
 import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from io import StringIO, TextIOWrapper
 from typing import Any
 
 import click
 
-from appliance.clock import from_ms
 from appliance.quoting import barred
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the data as JSON.")
@@ -109,6 +106,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], none: str) -> N
 
     On a terminal the last column is cut to the line; in a pipe nothing is cut.
     """
+    import shutil  # here and not above: `membox note` prints no table, and must start at once
+
     if not rows:
         click.echo(none)
         return
@@ -157,6 +156,10 @@ def fields(pairs: Sequence[tuple[str, object]]) -> None:
 
 def when(moment: str | int | None) -> str:
     """An ISO 8601 time or epoch milliseconds, in this machine's zone, to the minute; "never" for None."""
+    from datetime import datetime
+
+    from appliance.clock import from_ms  # here and not above, as in `table`
+
     if moment is None:
         return "never"
     instant = from_ms(moment) if isinstance(moment, int) else datetime.fromisoformat(moment)
