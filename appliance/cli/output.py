@@ -146,6 +146,17 @@ def _cut(text: str, room: int) -> str:
     return kept + "…"
 
 
+_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def print_diff(text: str, err: bool = False) -> None:
+    """Print a unified diff, in colours on a terminal."""
+    if not text:
+        click.echo("No difference.", err=err)
+    for line in text.splitlines():
+        click.echo(click.style(shown(line), fg=_DIFF_COLOURS.get(line[:1])), err=err)
+
+
 def fields(pairs: Sequence[tuple[str, object]]) -> None:
     """Print names and values, the values aligned; one that is None or empty is left out."""
     kept = [(name, value) for name, value in pairs if value not in (None, "", [])]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from appliance.errors import RefusedError
-from appliance.notebook.plaintext import joined
+from appliance.notebook.plaintext import joined, normalise
 from appliance.notebook.refresh.rules import HEADING, ITEM, TEXT, Outline, Rule, Section, normal
 from appliance.notebook.refresh.stance import sentences, stance_of
 
@@ -50,7 +50,7 @@ def guarded(base: str, reply: str) -> Guarded:
     merged = [(theirs, mine, _Kept(old, mine, new, theirs, guard).body()) for mine, theirs in _pairs(old, new)]
     for theirs, mine, body in sorted(merged, key=lambda each: -each[0].start):
         new.lines[theirs.start : theirs.end] = [*old.lines[mine.start : mine.body], *body]
-    guard.text = joined(new.lines)
+    guard.text = normalise(joined(new.lines))
     _verify(old, guard.text)
     return guard
 
@@ -64,7 +64,8 @@ def with_sections(old: Outline, text: str, wanted: Iterable[Section]) -> str:
         before = [each.path for each in old.sections if each.start < section.start]
         place = _place(new, before, section.heading.level)
         lines = _closed(_trimmed(old.lines[section.start : section.end]))
-        text = joined([*_trimmed(new.lines[:place]), "", *lines, "", *new.lines[place:]])
+        before = [*_trimmed(new.lines[:place]), ""] if place else []
+        text = joined([*before, *lines, "", *new.lines[place:]])
     return text
 
 
@@ -75,7 +76,7 @@ def _place(new: Outline, before: list[tuple[str, ...]], level: int) -> int:
         if anchor:
             later = (each for each in new.headings if each.index > anchor.start and each.level <= level)
             return next((each.index for each in later), len(new.lines))
-    return len(new.lines)
+    return 0
 
 
 def _pairs(old: Outline, new: Outline) -> Iterator[tuple[Section, Section]]:
@@ -201,7 +202,7 @@ def _told(rule: Rule) -> list[str]:
 
 def _nearness(rule: Rule, other: Rule) -> float:
     """How much two rules are about the same, 0 to 1: words shared, of those of the smaller."""
-    one, two = stance_of(_whole(rule)), stance_of(_whole(other))
+    one, two = stance_of(rule.text), stance_of(other.text)
     return max(one.shares(two), two.shares(one)) if min(len(one.subject), len(two.subject)) > 1 else one.shares(two)
 
 

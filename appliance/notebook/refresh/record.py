@@ -51,6 +51,13 @@ def one(conn: Connection, refresh_id: int) -> tuple[Refreshed, str]:
     return _refreshed(row), row.proposal or ""
 
 
+def of_version(conn: Connection, path: str, version: int) -> Refreshed | None:
+    """The refresh that stored that version of a file, if it was not undone."""
+    mine = (_r.path == path) & (_r.version == version) & (_r.outcome == Outcome.APPLIED)
+    row = conn.execute(select(refreshes).where(mine)).first()
+    return _refreshed(row) if row else None
+
+
 def _refreshed(row: Row[Any]) -> Refreshed:
     return Refreshed(**{name: row._mapping[name] for name in Refreshed.model_fields})
 

@@ -114,7 +114,7 @@ def _main_clause(plain: str) -> str:
 
 
 def _is_grammar(word: str) -> bool:
-    return any(word in group for group in (STOP_WORDS, _NEGATORS, _PERMITS, _DEMANDS, _LIFTS))
+    return word == "without" or any(word in group for group in (STOP_WORDS, _NEGATORS, _PERMITS, _DEMANDS, _LIFTS))
 
 
 def _stem(word: str) -> str:
