@@ -101,8 +101,6 @@ def test_every_so_many_hours_is_at_the_same_hours_of_each_day(hours: int, runs: 
     midnight = datetime(2026, 11, 19, 23, 0, tzinfo=UTC)
     day = (midnight - timedelta(minutes=1), midnight + timedelta(hours=23, minutes=59))
     found = dues(every_hours(hours, BERLIN), *day)
-        every_hours(hours, BERLIN), midnight - timedelta(minutes=1), midnight + timedelta(hours=23, minutes=59)
-    )
     assert len(found) == runs
     assert found[0] == midnight
 
