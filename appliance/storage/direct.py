@@ -4,14 +4,22 @@ SQLAlchemy's own work for one call takes four times as long as the driver's; her
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import ColumnElement, Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.expression import Executable
 
 type Values = Mapping[str, Any]
+
+
+@lru_cache(maxsize=4)  # a recall asks several times for the same condition
+def written(condition: ColumnElement[bool], dialect: Dialect) -> tuple[str, tuple[Any, ...]]:
+    """A condition as SQL, and the values of its question marks in order; for a dialect that has question marks."""
+    compiled: Any = condition.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    return str(compiled), tuple(compiled.params[name] for name in compiled.positiontup or ())
 
 
 class Direct:

@@ -1,6 +1,5 @@
 """SQLite: write-ahead log, full durability, FTS5 kept in step by triggers, at most three readers."""
 
-import json
 import logging
 import sqlite3
 import threading
@@ -14,17 +13,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    FromClause,
-    Integer,
     Row,
-    Select,
-    column,
     create_engine,
     event,
     insert,
-    literal_column,
     select,
-    table,
     text,
 )
 from sqlalchemy.exc import DBAPIError
@@ -33,32 +26,18 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from appliance.errors import MemboxError, StorageError, StorageFullError, UnavailableError
 from appliance.storage.copies import unsound
 from appliance.storage.database import Database
-from appliance.storage.schema import box_state, memory_items
+from appliance.storage.schema import box_state
 from appliance.storage.sqlite_vectors import SqliteVectors
+from appliance.storage.sqlite_words import with_phrase, with_words
 from appliance.storage.vectors import VectorIndex
 from appliance.storage.writer import Admit, Writer
 
 READERS = 3
 SCRUB_AFTER_SECONDS = 20.0  # "within a minute" (contract memory-api, Forget), many forgets share one
 _SCRUB_AGAIN_SECONDS = 1.0
-# Whether a match may be seen costs a look at its row, for a common word tens of thousands of them. So first only this
-# many times as many of the best matches as are asked for are looked at; when enough of them are visible, they are
-# what a look at all matches would have found.
-_AHEAD = 2
-_WORDS_ALONE = 32  # of a query's words that are looked for each alone, too
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
-_fts = table("memory_fts", column("rowid"))
-# CROSS JOIN: in this order, as FTS5 can be asked for a word only once it is known.
-_matches = (
-    text(
-        "SELECT fts.rowid AS item_id, count(*) AS shared FROM json_each(:words) AS words CROSS JOIN "
-        "memory_fts AS fts WHERE fts.memory_fts MATCH words.value GROUP BY fts.rowid"
-    )
-    .columns(item_id=Integer, shared=Integer)
-    .subquery("matches")
-)
 
 
 class SqliteDatabase(Database):
@@ -103,20 +82,13 @@ class SqliteDatabase(Database):
     def full_text(
         self, conn: Connection, words: Sequence[str], visible: ColumnElement[bool], limit: int
     ) -> list[Row[Any]]:
-        if not words:
-            return []
-        asked = [_expression(word) for word in words]
-        found = {row.id: row for row in _with_most(conn, asked, visible, limit)}
-        for word in asked[:_WORDS_ALONE]:  # a rare word must not drown among rows that have more of the common ones
-            for row in _newest_with(conn, word, visible, -(-limit // len(asked))):
-                found.setdefault(row.id, row)
-        return list(found.values())
+        return with_words(conn, words, visible, limit) if words else []
 
     @override
     def containing(
         self, conn: Connection, phrase: Sequence[str], visible: ColumnElement[bool], limit: int
     ) -> list[Row[Any]]:
-        return _newest_with(conn, " + ".join(f'"{word}"' for word in phrase), visible, limit) if phrase else []
+        return with_phrase(conn, phrase, visible, limit) if phrase else []
 
     @override
     def rebuild_full_text(self) -> None:
@@ -236,42 +208,6 @@ def _engine(path: Path, pragmas: Sequence[str], pool: type[QueuePool] | type[Sta
     return engine
 
 
-def _with_most(conn: Connection, asked: Sequence[str], visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
-    """The visible items that have most of the words, the newest of equals first.
-
-    Not by bm25(): it weighs words by how many rows of the whole store have them, so which rows are found, and which
-    are not, would tell a caller what others wrote. Which words are rare among the found is for `memory/rank.py`.
-    """
-    ahead = select(_matches).order_by(_matches.c.shared.desc(), _matches.c.item_id.desc()).limit(_AHEAD * limit)
-    words = {"words": json.dumps(asked)}
-    rows = conn.execute(_visible_of(ahead.subquery(), visible, limit), words).all()
-    if len(rows) < limit:  # the best are not for the caller's eyes, or there are no more: ask exactly
-        rows = conn.execute(_visible_of(_matches, visible, limit), words).all()
-    return list(rows)
-
-
-def _visible_of(matches: FromClause, visible: ColumnElement[bool], limit: int) -> Select[Any]:
-    return (
-        select(memory_items)
-        .join_from(matches, memory_items, memory_items.c.id == matches.c.item_id)
-        .where(visible)
-        .order_by(matches.c.shared.desc(), matches.c.item_id.desc())
-        .limit(limit)
-    )
-
-
-def _newest_with(conn: Connection, expression: str, visible: ColumnElement[bool], limit: int) -> list[Row[Any]]:
-    """The newest visible items that match."""
-    statement = (
-        select(memory_items)
-        .join_from(_fts, memory_items, memory_items.c.id == _fts.c.rowid)
-        .where(literal_column("memory_fts").op("MATCH")(expression), visible)
-        .order_by(_fts.c.rowid.desc())
-        .limit(limit)
-    )
-    return list(conn.execute(statement).all())
-
-
 def _begin_immediate(conn: Connection) -> None:
     _run(conn, "BEGIN IMMEDIATE")
 
@@ -294,11 +230,6 @@ def _truncate_log(conn: Connection) -> bool:
         _log.warning("the write-ahead log could not be emptied (%s); it is tried again", fault)
         return False
     return busy == 0
-
-
-def _expression(word: str) -> str:
-    """`word` for FTS5; one unsegmented character also matches pairs that begin with it."""
-    return f'"{word}"*' if len(word) == 1 and not word.isascii() else f'"{word}"'
 
 
 def translate(fault: DBAPIError | sqlite3.Error) -> MemboxError:

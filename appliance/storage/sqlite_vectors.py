@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, override
 
 from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindparam, delete, func, insert, select, text
 
-from appliance.storage.direct import Direct
+from appliance.storage.direct import Direct, written
 from appliance.storage.schema import box_state, item_vectors, memory_items, removed_vectors
+from appliance.storage.sqlite_words import items
 from appliance.storage.vectors import VectorIndex
 
 if TYPE_CHECKING:
@@ -53,6 +54,17 @@ _removed = Direct(
     .order_by(removed_vectors.c.id)
     .limit(_REMEMBERED + 1)
 )
+_of_items = Direct(
+    select(item_vectors.c.item_id, item_vectors.c.scale, item_vectors.c.vector)
+    .join(_given, _given.c.id == item_vectors.c.item_id)
+    .where(item_vectors.c.model == bindparam("model"))
+)
+_VISIBLE = """
+    SELECT item_vectors.id, item_vectors.item_id FROM json_each(?) AS given
+    CROSS JOIN item_vectors ON item_vectors.id = given.value
+    CROSS JOIN memory_items ON memory_items.id = item_vectors.item_id
+    WHERE {visible}
+"""
 _last_removed = select(func.coalesce(func.max(removed_vectors.c.id), 0))
 _insert = Direct(insert(item_vectors), [column.name for column in item_vectors.c if column.name != "id"])
 
@@ -139,28 +151,20 @@ class SqliteVectors(VectorIndex):
         limit: int,
         least: float = -1.0,
     ) -> list[tuple[Row[Any], float]]:
-        found: list[tuple[Row[Any], float]] = []
-        rows_of = (
-            select(memory_items, item_vectors.c.id.label("vector_id"))
-            .join(item_vectors, item_vectors.c.item_id == memory_items.c.id)
-            .join(_given, _given.c.id == item_vectors.c.id)
-            .where(visible)
-        )
+        condition, values = written(visible, conn.dialect)
+        statement = _VISIBLE.format(visible=condition)
+        found: list[tuple[int, float]] = []
         for cosine_of in self._best_first(conn, tenant_id, vector, limit, least):
-            rows = conn.execute(rows_of, {"ids": json.dumps(list(cosine_of))}).all()
-            found += sorted(((row, cosine_of[row.vector_id]) for row in rows), key=lambda pair: (-pair[1], -pair[0].id))
+            seen = conn.exec_driver_sql(statement, (json.dumps(list(cosine_of)), *values)).all()
+            found += sorted(((item_id, cosine_of[vector_id]) for vector_id, item_id in seen), key=_nearest_newest)
             if len(found) >= limit:
                 break
-        return found[:limit]
+        rows = items(conn, [item_id for item_id, _ in found[:limit]])
+        return [(row, cosine) for row, (_, cosine) in zip(rows, found, strict=False)]
 
     @override
     def similarities(self, conn: Connection, vector: "Vectors", item_ids: Sequence[int]) -> dict[int, float]:
-        wanted = (
-            select(item_vectors.c.item_id, item_vectors.c.scale, item_vectors.c.vector)
-            .join(_given, _given.c.id == item_vectors.c.item_id)
-            .where(item_vectors.c.model == self._model)
-        )
-        rows = conn.execute(wanted, {"ids": json.dumps(list(item_ids))}).all()
+        rows = _of_items.rows(conn, {"ids": json.dumps(list(item_ids)), "model": self._model})
         if not rows:
             return {}
         block = self._block(rows)
@@ -246,6 +250,11 @@ class SqliteVectors(VectorIndex):
             np.fromiter((row[1] for row in rows), np.float32, len(rows)),
             codes,
         )
+
+
+def _nearest_newest(found: tuple[int, float]) -> tuple[float, int]:
+    item_id, cosine = found
+    return -cosine, -item_id
 
 
 def _as_bytes(vectors: "Vectors") -> "tuple[NDArray[np.float32], NDArray[np.int8]]":
