@@ -99,13 +99,12 @@ class Memory:
         Never of what is seen less widely than the summary will be.
         """
         _may_write(who, request.tenant_id, request.agent_id, request.scope)
-        while True:  # again when a source was forgotten between reading it and writing its words down
-            now = self._now()
+        while True:  # again when a source was forgotten, or expired, between reading it and writing its words down
             with self._database.read() as conn:
-                summary = compose(conn, self._sources, request, now, self._zone)
+                summary = compose(conn, self._sources, request, self._now(), self._zone)
             if not summary.lines:
                 return summary.answer(None)
-            if memory_id := self._database.write(partial(store, summary=summary, now=now)):
+            if memory_id := self._database.write(partial(store, summary=summary, now=self._now())):
                 return summary.answer(memory_id)
 
     def inspect(self, who: Principal, memory_id: str, request: InspectRequest) -> InspectAnswer:

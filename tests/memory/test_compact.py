@@ -1,18 +1,21 @@
 """Compact: a summary in its sources' own sentences, never wider, more trusted or longer kept than they are."""
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from appliance.clock import iso, to_ms
 from appliance.errors import ForbiddenError, NotFoundError
-from appliance.memory import Memory, NotebookSections
+from appliance.memory import Memory, NotebookSections, service
 from appliance.memory.candidates import FullText
 from appliance.memory.compact import compose, cut, store
+from appliance.memory.deleting import delete_items
 from appliance.memory.work_models import CompactAnswer, CompactRequest
 from appliance.storage import Database
+from appliance.storage.schema import memory_items
 from appliance.text import estimate_tokens
 
 DEPLOY = [
@@ -239,6 +242,33 @@ class TestForgetting:
             summary = compose(conn, [FullText(database)], request, now, UTC)
         ada.forget(ops)
         assert database.write(lambda conn: store(conn, summary, now)) is None
+        assert ada.recall("approved by ops") == []
+
+    @pytest.mark.parametrize("is_cleaned_up", [False, True])
+    def test_a_source_that_expires_while_it_is_summed_up_is_told_by_nobody(
+        self,
+        is_cleaned_up: bool,
+        ada: Any,
+        clock: Any,
+        database: Database,
+        compact: Callable[..., CompactAnswer],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        soon = iso(to_ms(clock()) + 1000)
+        ada.remember("We deploy on Thursdays.")
+        passing = ada.keep({"text": "A deploy must be approved by ops.", "expires_at": soon})
+
+        def compose_slowly(*args: Any) -> Any:
+            summary = compose(*args)
+            if to_ms(clock()) < to_ms(datetime.fromisoformat(soon)):
+                clock.move(seconds=2)
+                if is_cleaned_up:
+                    gone = select(memory_items).where(memory_items.c.memory_id == passing)
+                    database.write(lambda conn: delete_items(conn, conn.execute(gone).all()))
+            return summary
+
+        monkeypatch.setattr(service, "compose", compose_slowly)
+        assert compact(ada).summary_text == "We deploy on Thursdays."
         assert ada.recall("approved by ops") == []
 
     def test_an_edit_of_the_notebook_takes_only_what_is_said_no_more(

@@ -1,19 +1,23 @@
 """Traces of recalls: numbers without words, bounded, left by what is forgotten, and kept when somebody judged them."""
 
+import threading
 from array import array
 from collections.abc import Callable
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from appliance.memory import Memory, Registry
 from appliance.memory import traces as module
+from appliance.memory.deleting import delete_items
 from appliance.memory.features import NAMES
 from appliance.memory.registry_models import ModelKind, RegisterRequest, SignalRequest
 from appliance.memory.traces import Traces, new_trace_id, verdict_on
 from appliance.principal import Principal, Role
 from appliance.storage import Database
+from appliance.storage.absent import insert_absent
 from appliance.storage.schema import memory_items, recall_trace_items, recall_traces
 
 MEASURED = [0.5] * len(NAMES)
@@ -119,6 +123,63 @@ def test_a_forgotten_item_leaves_stored_traces_and_those_that_wait(
     assert count() == (1, 1)
     traces.store()
     assert count() == (2, 2)
+
+
+def _waits(database: Database) -> bool:
+    """Whether a transaction waits for what another holds."""
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.read() as conn:
+        return bool(conn.exec_driver_sql(asked).scalar_one())
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)  # elsewhere writes stand one after the other
+def test_a_forget_that_meets_a_trace_being_stored_takes_the_item_out_of_it(
+    ada: Any,
+    traces: Traces,
+    count: Callable[[], Any],
+    row_id: Callable[[str], int],
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, forgotten = ada.keep("the gate code is 4711"), ada.keep("the gate was painted")
+    traces.note("home", new_trace_id(), 12, [(row_id(each), MEASURED) for each in (kept, forgotten)])
+    forgetting = threading.Thread(target=ada.forget, args=(forgotten,))
+
+    def insert_while_forgotten(conn: Connection, table: Any, rows: Any) -> None:
+        if table is recall_trace_items:
+            forgetting.start()
+            deadline = monotonic() + 60
+            while not _waits(database):
+                assert monotonic() < deadline, "the forget did not wait"
+                sleep(0.01)
+        insert_absent(conn, table, rows)
+
+    monkeypatch.setattr(module, "insert_absent", insert_while_forgotten)
+    traces.store()
+    forgetting.join(60)
+    assert count() == (1, 1)
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_trace_that_is_stored_while_an_item_is_forgotten_does_without_it(
+    ada: Any, traces: Traces, count: Callable[[], Any], row_id: Callable[[str], int], database: Database
+) -> None:
+    kept, forgotten = row_id(ada.keep("the gate code is 4711")), row_id(ada.keep("the gate was painted"))
+    traces.note("home", new_trace_id(), 12, [(kept, MEASURED), (forgotten, MEASURED)])
+    deleted, go_on = threading.Event(), threading.Event()
+
+    def forget_slowly(conn: Connection) -> None:
+        delete_items(conn, conn.execute(select(memory_items).where(memory_items.c.id == forgotten)).all())
+        deleted.set()
+        assert go_on.wait(60)
+
+    forgetting = threading.Thread(target=database.write, args=(forget_slowly,))
+    forgetting.start()
+    assert deleted.wait(60)
+    traces.store()  # it waits for nobody
+    go_on.set()
+    forgetting.join(60)
+    assert count() == (1, 1)
 
 
 def test_an_item_that_got_a_forgotten_ones_row_is_not_taken_for_it(
