@@ -20,6 +20,7 @@ DAEMON = "membox.service"
 UNITS = (
     DAEMON,
     "membox-agent.service",
+    "membox-errand.socket",
     "membox-firewall.service",
     "membox-portal.service",
     "membox-mcp.socket",

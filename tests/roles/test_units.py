@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance import errand
 from appliance.settings import Mcp
 
 Render = Callable[..., str]
@@ -105,3 +106,18 @@ def test_the_mcp_server_is_started_by_calls_from_this_machine_only_and_goes_with
     assert "Install" not in server
     assert server["Unit"]["PartOf"] == "membox.service"
     assert "Restart" not in server["Service"]
+
+
+@pytest.mark.skipif(systemd_version() < OFFLINE_SINCE, reason="needs systemd-analyze of systemd 250 or later")
+def test_an_errand_is_kept_from_all_but_the_agents_home_and_the_network(render: Render, tmp_path: Path) -> None:
+    unit = render("membox_claude", "membox-errand@.service.j2")
+    assert exposure(unit, "membox-errand@.service", tmp_path) <= 3.0
+    assert settings(unit)["Service"]["User"] == "agent"
+
+
+def test_only_the_daemon_may_ask_for_errands_where_it_asks(render: Render) -> None:
+    listening = settings(render("membox_claude", "membox-errand.socket.j2"))["Socket"]
+    assert (listening["SocketUser"], listening["SocketMode"]) == ("membox", "0600")
+    assert "SocketGroup" not in listening
+    assert listening["ListenStream"] == str(errand.SOCKET)
+    assert listening["Accept"] == "yes"

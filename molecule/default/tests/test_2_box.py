@@ -1,5 +1,6 @@
 """What a new box is good for, asked from outside: by phones, programs, browsers and agents."""
 
+import json
 import re
 import secrets
 from collections.abc import Callable
@@ -83,6 +84,33 @@ def test_what_the_agent_user_may_reach(box: Any) -> None:
     for command in ("cat /var/lib/membox/run/owner.key", "ls /var/lib/membox", "membox key list", "sudo -n true"):
         refused = box.tries(command, user="agent")
         assert refused.returncode != 0, (command, refused.stdout)
+
+
+def test_the_daemon_has_the_agent_look_after_its_files(box: Any, until: Callable[..., Any]) -> None:
+    """By a unit of the agent's that only the daemon may ask: instruction files, and what transcripts hold."""
+    file, word = "/home/agent/.claude/AGENTS.md", f"osprey{secrets.token_hex(4)}"
+    box.run(f"mkdir -p /home/agent/.claude && echo Mine. >{file}", user="agent")
+    box.run(f"membox targets add {file}")
+    assert "## Hard constraints" in box.run(f"cat {file}", user="agent")
+    box.run(
+        f"sed -i 's/^## Hard constraints/&\\n\\n- Feed the {word}/' /var/lib/membox/notebook/GLOBAL_MEMORY.md",
+        user="membox",
+    )
+    until(lambda: word in box.run(f"cat {file}", user="agent"), "the new memory is in the file")
+    box.run(f"membox targets remove {file}")
+    assert box.run(f"stat --format %U {file}; cat {file}") == "agent\nMine.\n"
+    transcript = {
+        "type": "user",
+        "message": {"role": "user", "content": f"Never sell the {word}."},
+        "cwd": "/home/agent",
+    }
+    where = "/home/agent/.claude/projects/-home-agent"
+    box.run(f"mkdir -p {where} && cat >{where}/{word}.jsonl", stdin=json.dumps(transcript) + "\n", user="agent")
+    assert box.json("membox memory harvest")["notes"] >= 1
+    assert f"Never sell the {word}." in box.run("membox recall 'what must never be sold'")
+    ask = "import socket; socket.socket(socket.AF_UNIX).connect('/run/membox-errand.sock')"
+    assert "PermissionError" in box.tries(f'python3 -c "{ask}"', user="agent").stderr
+    assert "membox-errand@" not in box.run("systemctl --failed --no-legend")
 
 
 def test_agents_have_the_boxs_tools_here_and_from_elsewhere(box: Any) -> None:
