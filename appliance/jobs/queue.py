@@ -6,15 +6,31 @@ lease still holds; so it is neither lost nor done twice, whatever dies, hangs, o
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, false, insert, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    false,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from appliance.clock import Clock, to_ms
 from appliance.errors import MemboxError
 from appliance.storage import Database
+from appliance.storage.direct import Direct
 from appliance.storage.schema import jobs
 
 QUEUED, RUNNING, COMPLETED, FAILED = "queued", "running", "completed", "failed"
@@ -104,19 +120,12 @@ class Queue:
 
         Jobs whose worker gave no sign until its lease ended are first given back, or up after their last attempt.
         """
-        known = or_(
-            false(), *(and_(_c.kind == kind, _c.payload_version <= newest) for kind, newest in versions.items())
-        )
         with self._database.read() as conn:
-            if conn.execute(select(_c.id).where(self._calls(self._now(conn), known)).limit(1)).first() is None:
+            now = self._now(conn)
+            furthest = {"run_by": now + _BACK_OFF_MS[-1], "leased_by": now + self._lease_ms}
+            if not _calls(tuple(versions.items())).rows(conn, {"now": now, **furthest}):
                 return None  # the one who writes is not asked for nothing, twice a second
-        return self._database.write(lambda conn: self._claim(conn, worker, known))
-
-    def _calls(self, now: int, known: ColumnElement[bool]) -> ColumnElement[bool]:
-        """What there is to do at `now`: a due job, a lease that ended, or a time that no clock can have meant."""
-        waits = and_(_c.status == QUEUED, known, or_(_c.run_at <= now, _c.run_at > now + _BACK_OFF_MS[-1]))
-        lapsed = or_(_c.leased_until <= now, _c.leased_until > now + self._lease_ms)
-        return or_(waits, and_(_c.status == RUNNING, lapsed))
+        return self._database.write(lambda conn: self._claim(conn, worker, _known(versions.items())))
 
     def _claim(self, conn: Connection, worker: str, known: ColumnElement[bool]) -> Job | None:
         now = self._now(conn)
@@ -242,6 +251,22 @@ class Queue:
     def _now(self, conn: Connection) -> int:
         shared = self._database.shared_time(conn)
         return to_ms(self._clock()) if shared is None else shared
+
+
+def _known(versions: Iterable[tuple[str, int]]) -> ColumnElement[bool]:
+    return or_(false(), *(and_(_c.kind == kind, _c.payload_version <= newest) for kind, newest in versions))
+
+
+@cache  # asked all day long: to put it together takes ten times as long as to ask it
+def _calls(versions: tuple[tuple[str, int], ...]) -> Direct:
+    """Whether there is anything to do at `now`: a due job, a lease that ended, or a time that no clock can have meant.
+
+    No clock can have meant a job to run after `run_by` or a lease to last beyond `leased_by`.
+    """
+    now: BindParameter[int] = bindparam("now")
+    waits = and_(_c.status == QUEUED, _known(versions), or_(_c.run_at <= now, _c.run_at > bindparam("run_by")))
+    lapsed = or_(_c.leased_until <= now, _c.leased_until > bindparam("leased_by"))
+    return Direct(select(_c.id).where(or_(waits, and_(_c.status == RUNNING, lapsed))).limit(1))
 
 
 def job_of(row: Row[Any]) -> Job:
