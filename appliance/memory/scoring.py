@@ -26,7 +26,7 @@ HEDGES = frozenset("maybe might possibly unsure guess".split())
 
 def salience(kind: ItemType, text_words: list[str]) -> float:
     """How much an item matters, 0.05 to 0.99: by its type, and more for each word of importance."""
-    important = sum(word in IMPORTANCE for word in text_words)
+    important = sum(map(IMPORTANCE.__contains__, text_words))
     return _clamp(SALIENCE[kind] + SALIENCE["importance"] * important, 0.99)
 
 
@@ -48,7 +48,7 @@ def salience_features(kind: ItemType, text_words: list[str]) -> Sequence[float]:
 
 def confidence(trust: TrustLevel, text_words: list[str]) -> float:
     """How sure an item is, 0.05 to 0.98: by its source, and less for each hedging word."""
-    return _clamp(_CONFIDENCE[trust] - 0.05 * sum(word in HEDGES for word in text_words), 0.98)
+    return _clamp(_CONFIDENCE[trust] - 0.05 * sum(map(HEDGES.__contains__, text_words)), 0.98)
 
 
 def _clamp(value: float, most: float) -> float:

@@ -20,7 +20,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
+from waitress.utilities import BadRequest, Error, RequestEntityTooLarge, build_http_date
 
 from appliance.access.wrong_keys import WrongKeys
 from appliance.errors import NotConfiguredError
@@ -111,6 +111,16 @@ class JsonErrorTask(ErrorTask):
 
 class Task(WSGITask):
     """Sends head and body of an answer together: one system call, and one wake-up of the client, instead of two."""
+
+    def build_response_header(self) -> bytes:
+        """The head of an answer; one of usual form without a second look at headers that are our own."""
+        request: Any = self.request
+        if self.version != "1.1" or self.content_length is None or "CONNECTION" in request.headers:
+            head: bytes = super().build_response_header()
+            return head
+        headers = [*self.response_headers, ("Date", build_http_date(self.start_time))]
+        lines = "\r\n".join(map(": ".join, headers))
+        return f"HTTP/1.1 {self.status}\r\n{lines}\r\n\r\n".encode("latin-1")
 
     def write(self, data: bytes) -> None:
         """Write a part of the answer's body, its head before the first."""
