@@ -3,15 +3,15 @@
 import re
 from dataclasses import dataclass
 
-from appliance.agents.sessions.rules import CORRECTION, kinds_of
+from appliance.agents.sessions.rules import kinds_of
 from appliance.quoting import without_recalled
 
 MOST_FOUND = 20
-_MOST_READ = 20_000  # characters; what is longer was pasted
-_LONGEST = 600
+_MOST_READ = 8_000  # characters; what is longer was pasted
+_LONGEST = 600  # characters of a sentence
 
 _FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
-_TAGGED = re.compile(r"<([a-z][\w-]*)>.*?</\1>", re.DOTALL)
+_TAGGED = re.compile(r"<([a-z]+-[a-z-]+)>.*?</\1>", re.DOTALL)  # what a program put into the message
 _PASTED = re.compile(r"^\s*(?:>|\$ |at \S+\(|File \"|Traceback|\[?\d{4}-\d\d-\d\d[T ]\d\d:|[-+]{3} |@@ )")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
 _END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=\S)|;\s+")
@@ -59,7 +59,7 @@ def _classified(message: str) -> list[tuple[str, list[str]]]:
 
 
 def _kinds(sentence: str) -> list[str]:
-    said = _QUOTED.sub(_blank, sentence).strip()
+    said = _QUOTED.sub(_blank, sentence[:_LONGEST]).strip()
     if said.rstrip("\"')] ").endswith("?") or said.startswith("/"):
         return []
     return kinds_of(said)
@@ -90,6 +90,3 @@ def _of_line(line: str) -> list[str]:
         elif piece.strip():
             sentences.append(piece.strip())
     return sentences
-
-
-__all__ = ["CORRECTION", "Found", "classes_of", "detect"]
