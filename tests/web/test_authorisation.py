@@ -160,6 +160,8 @@ TABLE = [
     Row("GET /history/change", PERSON, ADMIN, query=f"path={FILE}&number=1"),
     Row("GET /history/version", PERSON, ADMIN, query=f"path={FILE}&number=1"),
     Row("GET /history/lines", PERSON, ADMIN, query=f"path={FILE}"),
+    Row("GET /history/line", PERSON, ADMIN, query=f"path={FILE}&line=1"),
+    Row("GET /refresh", PERSON, ADMIN),
     Row("GET /devices", PERSON, ADMIN),
     Row("GET /activity", PERSON, ADMIN),
 ]
