@@ -1,4 +1,4 @@
-"""`membox import brainstem`: take over what another system has kept."""
+"""`membox import …`: take over what another system has kept."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,19 +9,26 @@ from typing import Any
 import click
 
 from appliance.cli.connect import Caller, pass_caller
+from appliance.cli.memsync import memsync
 from appliance.cli.output import counted, emit, examples, json_option, progress_bar, shown
 
 _AT_ONCE = 100
 _REFUSED_SHOWN = 10
 
 
-@click.group(name="import", epilog=examples("membox import brainstem ~/brainstem/brainstem.db"))
+@click.group(
+    name="import",
+    epilog=examples("membox import brainstem ~/brainstem/brainstem.db", "membox import memsync ~/.claude-memory"),
+)
 def importing() -> None:
     """Take over what another system has kept.
 
     It is read from a copy and never altered, keeps its ids and times, and can be imported any number of times: what is
     here already, or was forgotten here, is left as it is.
     """
+
+
+importing.add_command(memsync)
 
 
 @importing.command(

@@ -53,7 +53,7 @@ def test_the_tree_is_that_of_the_design() -> None:
         *(f"models {name}" for name in ("show", "history", "register", "promote", "rollback", "signal")),
         *(f"release {name}" for name in ("list", "switch", "recover")),
         *(f"targets {name}" for name in ("list", "add", "remove", "sync", "check")),
-        "import brainstem",
+        *("import brainstem", "import memsync"),
         "init-sqlite",
         *("provision", "support-bundle", "factory-reset"),
         *("benchmark", "report", "leaderboard", "perf-regression"),
