@@ -1,6 +1,5 @@
 """The composition root: one box from one home, its parts introduced to each other here and nowhere else."""
 
-import logging
 import tempfile
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -21,10 +20,12 @@ from appliance.jobs import Jobs
 from appliance.memory import Memory, NotebookSections, Registry, Work
 from appliance.metrics import Metrics
 from appliance.notebook import Notebook, write_notebook
+from appliance.notebook.digest import Digest
 from appliance.notebook.finds import Finds
 from appliance.notebook.journal import with_entry
 from appliance.notebook.refresh.service import Refresh
 from appliance.notebook.targets import Targets
+from appliance.notify import Notifier
 from appliance.providers import Providers
 from appliance.secrets import Secrets
 from appliance.storage import Database, open_database, open_postgres
@@ -32,7 +33,6 @@ from appliance.storage.moving import Moved, move
 from appliance.storage.opening import known_versions, postgres_schema, schema_version
 
 POSTGRES = "postgres"
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Box:
     backup: Backup
     secrets: Secrets
     providers: Providers
+    notifier: Notifier
+    digest: Digest
     refresh: Refresh
     metrics: Metrics
     _at_end: ExitStack = field(repr=False)
@@ -93,6 +95,9 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         at_end.callback(database.close)
         access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
         metrics = Metrics(clock)
+        secrets = Secrets(home)
+        current = lambda: given or load_config(home)  # noqa: E731 - the settings as they are now
+        notifier = Notifier(current, secrets, home, clock)
         memory = Memory(database, clock, metrics, config.graph, config.memory.embedding, config.core.timezone)
         at_end.callback(memory.close)
         models = config.models
@@ -104,14 +109,15 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         notebook = Notebook(home / NOTEBOOK_DIRECTORY, database, sections, core.timezone, clock, core.tenant)
         memory.forget_section = notebook.forget_item
         sessions = AgentSessions(
-            Sessions(database), notebook, with_entry, config.session, core.timezone, clock, metrics
+            Sessions(database), notebook, with_entry, config.session, core.timezone, clock, metrics, notifier.send
         )
         notebook.settle()
         at_end.callback(notebook.close)
-        targets = Targets(home, notebook, database, clock, _log_notification)
+        targets = Targets(home, notebook, database, clock, notifier.send)
         backup = Backup(home, database, clock, write_notebook)
-        secrets = Secrets(home)
-        providers = Providers(lambda: given or load_config(home), secrets, database, clock)
+        providers = Providers(current, secrets, database, clock)
+        at_end.callback(providers.stop)
+        digest = Digest(notebook, providers, notifier, current, clock)
         finds = Finds(notebook, "harvest", core.timezone, clock)
         harvest = Harvest(finds, database, clock, core.timezone, providers, providers.redactor)
         refresh = Refresh(notebook, database, providers, providers.redactor, core, clock)
@@ -133,6 +139,8 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
             backup,
             secrets,
             providers,
+            notifier,
+            digest,
             refresh,
             metrics,
             at_end.pop_all(),
@@ -209,7 +217,3 @@ def _database_path(config: Config, at_end: ExitStack) -> Path:
     if config.store.backend != "inmemory":
         return config.database_path
     return Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="membox-"))) / DATABASE_FILE
-
-
-def _log_notification(title: str, body: str) -> None:
-    _log.warning("%s: %s", title, body)
