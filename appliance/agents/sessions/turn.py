@@ -137,7 +137,8 @@ class Turn:
 
     def end(self, buffer: Buffer) -> None:
         """The session is over: its journal entry, its part in the archive, and in the buffer where to go on."""
-        if (part := buffer.find(self.session.key)) is None:
+        part = buffer.find(self.session.key)
+        if part is None or part.head("Ended"):
             return
         self.journal = ending.journal_body(part, self.finished)
         self.archived = part.told()
