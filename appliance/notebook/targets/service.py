@@ -34,7 +34,7 @@ class Targets:
     """The targets of a box. Thread safe.
 
     Args:
-        notify: told of drift once, by title and body (`daemon.drift_notify`).
+        notify: told of drift once, by title and body; False when that could not be handed over.
         socket: where errands are asked for; without one there the box writes its targets itself.
     """
 
@@ -136,8 +136,8 @@ class Targets:
         rows = self.overview()
         bad = [row for row in rows if row.sentence]
         if new := self._checkins.unnotified(bad):
-            self._notify("membox: instruction files drift", "\n".join(row.sentence for row in new))
-            self._checkins.notified(new)
+            if self._notify("membox: instruction files drift", "\n".join(row.sentence for row in new)) is not False:
+                self._checkins.notified(new)
         return f"{len(rows)} targets, {len(bad)} of them not as they should be." if rows else "There are no targets."
 
     def memory(self) -> str:
