@@ -135,9 +135,10 @@ class Targets:
         self._do("automatic", self.paths)
         rows = self.overview()
         bad = [row for row in rows if row.sentence]
-        if new := self._checkins.unnotified(bad):
-            if self._notify("membox: instruction files drift", "\n".join(row.sentence for row in new)) is not False:
-                self._checkins.notified(new)
+        new = self._checkins.unnotified(bad)
+        body = "\n".join(row.sentence for row in new)
+        if new and self._notify("membox: instruction files drift", body) is not False:
+            self._checkins.notified(new)
         return f"{len(rows)} targets, {len(bad)} of them not as they should be." if rows else "There are no targets."
 
     def memory(self) -> str:
