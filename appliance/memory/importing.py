@@ -51,7 +51,7 @@ class ImportAnswer(Answer):
 
 
 class Importing:
-    """One import request, prepared outside the transaction so that the writer thread is held only to store it."""
+    """One import request, prepared outside the transaction so that other writers wait only while it is stored."""
 
     def __init__(self, request: ImportRequest, now: int) -> None:
         self._now = now

@@ -23,7 +23,7 @@ _insert_one = Direct(_insert, [column.name for column in memory_items.c if colum
 
 
 class Remembering:
-    """One `remember` request, prepared outside the transaction so that the writer thread is held only to store it."""
+    """One `remember` request, prepared outside the transaction so that other writers wait only while it is stored."""
 
     def __init__(self, request: RememberRequest, now: int) -> None:
         self._request, self._now = request, now

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from functools import cache
 from itertools import batched, combinations
+from struct import Struct
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
@@ -30,7 +31,7 @@ _BANDS_OF_MINIMUM = list(combinations(range(_BANDS), 2))
 _SAMPLE = 128  # words looked at: of a longer text those with the smallest hashes, the same in any text
 _LOOKED_AT = 20  # candidates of a band: a thousand near-copies need not all be compared
 _AT_ONCE = 100  # bands asked for in one statement
-_MASK, _WIDE = (1 << 32) - 1, (1 << 64) - 1
+_WIDE = (1 << 64) - 1
 _insert = Direct(insert(similarity_bands))
 _delete = Direct(
     delete(similarity_bands).where(
@@ -49,13 +50,21 @@ def sketch(tenant_id: str, text_words: Collection[str]) -> list[int]:
         return []
     if len(hashes) > _SAMPLE:
         hashes = sorted(hashes)[:_SAMPLE]
-    minima = [min([value * factor & _MASK for value in hashes]) for factor in _FACTORS]
+    into, out = _lanes(len(hashes))
+    side_by_side = int.from_bytes(into.pack(*hashes), "little")  # no product leaves its lane of 64 bits
+    minima = [min(out.unpack((side_by_side * factor).to_bytes(into.size, "little"))) for factor in _FACTORS]
     salt = zlib.crc32(tenant_id.encode()) << 32
     mixed = [salt + band for band in range(_BANDS)]
     for value, (one, other) in zip(minima, _BANDS_OF_MINIMUM, strict=True):
         mixed[one] = (mixed[one] ^ value) * _MIX & _WIDE
         mixed[other] = (mixed[other] ^ value) * _MIX & _WIDE
     return [band >> 1 for band in mixed]
+
+
+@cache
+def _lanes(count: int) -> tuple[Struct, Struct]:
+    """How so many hashes lie in one long number, and how the lower halves of their products are read from it."""
+    return Struct(f"<{count}Q"), Struct("<" + "I4x" * count)
 
 
 def neighbours(

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from appliance.cli.output import quote
 from appliance.errors import ConflictError, NotFoundError
+from appliance.memory import similarity
 from appliance.quoting import barred, without_recalled
 
 MEMORY_ID = "mem_00ff"
@@ -322,3 +323,34 @@ def test_an_expired_item_stays_the_owners_to_forget(ada: Any, clock: Any) -> Non
     memory_id = ada.keep({"text": "the guest code", "expires_at": "2026-11-20T10:00:00Z"})
     clock.now = datetime(2027, 1, 1, tzinfo=UTC)
     assert ada.forget(memory_id).deleted
+
+
+@pytest.mark.parametrize(
+    ("text_words", "bands"),
+    [
+        ([], []),
+        (
+            ["spare", "key", "blue", "tin"],
+            [
+                6932416563685893232,
+                592046110774779611,
+                387927194105296417,
+                7995214086449377750,
+                7569846786313671253,
+            ],
+        ),
+        (
+            [f"word{number}" for number in range(300)],
+            [
+                2464177862486290469,
+                840412057145606740,
+                596920301931216923,
+                2839733298939354204,
+                6174679941797385234,
+            ],
+        ),
+    ],
+    ids=["no words", "a few", "more than are looked at"],
+)
+def test_the_bands_of_a_text_are_those_that_stores_have_of_it(text_words: list[str], bands: list[int]) -> None:
+    assert similarity.sketch("home", text_words) == bands
