@@ -7,6 +7,7 @@ answer is a hint for a reader, so it errs towards naming a pair (contract memory
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 from appliance.memory.lexical import stem
@@ -28,6 +29,7 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\W\d_]+)",
     re.IGNORECASE,
 )
+_NO_VALUES = {"", "negation", "word"}
 _DIGIT, _WORD = re.compile(r"\d"), re.compile(r"[^\W\d_]+")
 
 
@@ -46,38 +48,40 @@ class Claim:
 
 def claim(text: str) -> Claim:
     """Take a text apart."""
-    subject: set[str] = set()
-    values: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     negated = _SHORT_NOT.search(text) is not None and _CONTRACTED.search(text) is not None
-    for found, token in _tokens(segmented(_CONTRACTED.sub(" ", text) if negated else text)):
-        kind, word = found, fold(token)
-        if kind == "word":
-            if word in _NEGATIONS:
-                negated = True
-                continue
-            if word in STOP_WORDS:
-                continue
-            kind = _kind_of_word(token, word)
-        if kind == "word":
-            subject.add(stem(word))
-        else:
-            values.setdefault(kind, set()).add("".join(word.split()))
-    named = map(stem, values.get("name", ()))
-    kinds = {kind: frozenset(given) for kind, given in values.items()}
-    return Claim(frozenset(subject), kinds, negated, frozenset(subject.union(named)))
+    for kind, value in _tokens(segmented(_CONTRACTED.sub(" ", text) if negated else text)):
+        found.setdefault(kind, set()).add(value)
+    negated |= "negation" in found
+    subject = found.get("word", set())
+    named = map(stem, found.get("name", ()))
+    values = {kind: frozenset(found[kind]) for kind in found.keys() - _NO_VALUES}
+    return Claim(frozenset(subject), values, negated, frozenset(subject.union(named)))
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Each word and value of a text, with its kind; where there is no digit, there are only words."""
-    if _DIGIT.search(text):
-        return ((match.lastgroup or "word", match.group()) for match in _TOKEN.finditer(text))
-    return (("word", word) for word in _WORD.findall(text))
+    """The kind and value of each word, time and number; where there is no digit, there are only words."""
+    if not _DIGIT.search(text):
+        return map(_word, _WORD.findall(text))
+    return (
+        _word(match.group())
+        if match.lastgroup == "word"
+        else (str(match.lastgroup), "".join(fold(match.group()).split()))
+        for match in _TOKEN.finditer(text)
+    )
 
 
-def _kind_of_word(token: str, word: str) -> str:
+@lru_cache(maxsize=10_000)
+def _word(token: str) -> tuple[str, str]:
+    """What kind of word it is, and its value: the stem of one that is subject."""
+    word = fold(token)
+    if word in _NEGATIONS:
+        return "negation", ""
+    if word in STOP_WORDS:
+        return "", ""
     if word in _DAYS or (word in _MONTHS and token[0].isupper()):
-        return "day"
-    return "name" if token[0].isupper() else "word"
+        return "day", word
+    return ("name", word) if token[0].isupper() else ("word", stem(word))
 
 
 def contradicts(one: Claim, other: Claim) -> bool:

@@ -1,7 +1,7 @@
 """Answering a query: candidates → rank → pack, then what contradicts what (contract memory-api, Recall)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from sqlalchemy import ColumnElement, Connection, and_
@@ -51,7 +51,7 @@ def recall(
     """
     routed = route(conn, request.tenant_id, ModelKind.RERANKER)
     query = Query.of(request.tenant_id, request.query, now, zone)
-    visible = and_(visible_to(request.tenant_id, request.agent_id, request.scope, now), _passes(request.filters))
+    visible = and_(visible_to(request.tenant_id, request.agent_id, request.scope, now), *_passes(request.filters))
     limit = max(_CANDIDATES, 3 * request.budget.max_items)
     found = candidates(conn, sources, query, visible, limit)
     lap("store")
@@ -81,13 +81,13 @@ def recall(
     return RecallAnswerInContext(**dict(answer), context=context, context_tokens_estimate=context_tokens)
 
 
-def _passes(filters: Filters) -> ColumnElement[bool]:
-    conditions = [memory_items.c.trust >= filters.trust_min]
+def _passes(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    if filters.trust_min > 0:
+        yield memory_items.c.trust >= filters.trust_min
     if types := dict.fromkeys(filters.types or ()):  # each once: a statement takes only so many values
-        conditions.append(memory_items.c.type.in_(types))
+        yield memory_items.c.type.in_(types)
     if filters.notebook:
-        conditions.append(memory_items.c.source_ref.startswith(NOTEBOOK_REF))
-    return and_(*conditions)
+        yield memory_items.c.source_ref.startswith(NOTEBOOK_REF)
 
 
 _FIELDS = ("memory_id", "type", "text", "confidence", "salience", "source_ref", "created_at")

@@ -37,29 +37,37 @@ class Direct:
 
     def rows(self, conn: Connection, values: Values) -> list[Any]:
         """Run it with `values` by name, and give the rows it returns, as tuples."""
-        return list(self._run(conn, lambda cursor: cursor.execute(self._text, self._in_order(values))).fetchall())
+        self._compile(conn.dialect)
+        return fetched(conn, self._text, self._in_order(values))
 
     def many(self, conn: Connection, values: Sequence[Values]) -> None:
         """Run it once for each of `values`."""
-        self._run(conn, lambda cursor: cursor.executemany(self._text, [self._in_order(each) for each in values]))
-
-    def _run(self, conn: Connection, work: Callable[[Any], object]) -> Any:
-        if self._dialect is not conn.dialect:
-            self._compile(conn.dialect)
-        cursor = conn.connection.cursor()
-        error = conn.dialect.loaded_dbapi.Error
-        try:
-            work(cursor)
-        except error as fault:
-            raise DBAPIError.instance(self._text, None, fault, error, dialect=conn.dialect) from fault
-        return cursor
+        self._compile(conn.dialect)
+        _run(conn, self._text, lambda cursor: cursor.executemany(self._text, [self._in_order(each) for each in values]))
 
     def _compile(self, dialect: Dialect) -> None:
+        if self._dialect is dialect:
+            return
         compiled: Any = self._statement.compile(dialect=dialect, column_keys=self._columns)  # type: ignore[attr-defined]
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._text = str(compiled)
         self._in_order = _order(compiled.positiontup, constants)
         self._dialect = dialect
+
+
+def fetched(conn: Connection, statement: str, values: Any) -> list[Any]:
+    """Run a statement in the driver's own words, and give the rows it returns, as tuples."""
+    return list(_run(conn, statement, lambda cursor: cursor.execute(statement, values)).fetchall())
+
+
+def _run(conn: Connection, statement: str, work: Callable[[Any], object]) -> Any:
+    cursor = conn.connection.cursor()
+    error = conn.dialect.loaded_dbapi.Error
+    try:
+        work(cursor)
+    except error as fault:
+        raise DBAPIError.instance(statement, None, fault, error, dialect=conn.dialect) from fault
+    return cursor
 
 
 def _order(names: Sequence[str] | None, constants: dict[str, Any]) -> Callable[[Values], Any]:

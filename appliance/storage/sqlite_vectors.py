@@ -20,7 +20,6 @@ from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindpara
 
 from appliance.storage.direct import Direct, written
 from appliance.storage.schema import box_state, item_vectors, memory_items, removed_vectors
-from appliance.storage.sqlite_words import items
 from appliance.storage.vectors import VectorIndex
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 _BLOCK_ROWS = 2048
 _MEMORY_BYTES = 256 * 1024 * 1024  # of copies; beyond, the tenants that asked longest ago give theirs up
 _COPY_BYTES = 2048  # that a copy takes beside its numbers
-_AHEAD = 2  # as for full text: so many times the asked for are looked up first, then four times as many
 _REMEMBERED = 10_000  # ids of vectors that went; a copy that missed more is made anew
 _LARGEST = 127
 _STATE = "vectors"  # box_state: up to which item the vectors are this model's
@@ -60,7 +58,7 @@ _of_items = Direct(
     .where(item_vectors.c.model == bindparam("model"))
 )
 _VISIBLE = """
-    SELECT item_vectors.id, item_vectors.item_id FROM json_each(?) AS given
+    SELECT memory_items.*, item_vectors.id AS vector_id FROM json_each(?) AS given
     CROSS JOIN item_vectors ON item_vectors.id = given.value
     CROSS JOIN memory_items ON memory_items.id = item_vectors.item_id
     WHERE {visible}
@@ -153,14 +151,13 @@ class SqliteVectors(VectorIndex):
     ) -> list[tuple[Row[Any], float]]:
         condition, values = written(visible, conn.dialect)
         statement = _VISIBLE.format(visible=condition)
-        found: list[tuple[int, float]] = []
+        found: list[tuple[Row[Any], float]] = []
         for cosine_of in self._best_first(conn, tenant_id, vector, limit, least):
-            seen = conn.exec_driver_sql(statement, (json.dumps(list(cosine_of)), *values)).all()
-            found += sorted(((item_id, cosine_of[vector_id]) for vector_id, item_id in seen), key=_nearest_newest)
+            rows = conn.exec_driver_sql(statement, (json.dumps(list(cosine_of)), *values)).all()
+            found += sorted(((row, cosine_of[row.vector_id]) for row in rows), key=lambda pair: (-pair[1], -pair[0].id))
             if len(found) >= limit:
                 break
-        rows = items(conn, [item_id for item_id, _ in found[:limit]])
-        return [(row, cosine) for row, (_, cosine) in zip(rows, found, strict=False)]
+        return found[:limit]
 
     @override
     def similarities(self, conn: Connection, vector: "Vectors", item_ids: Sequence[int]) -> dict[int, float]:
@@ -201,14 +198,12 @@ class SqliteVectors(VectorIndex):
         ids = np.concatenate([block.ids for block in blocks])
         cosines = _cosines(blocks, vector)
         near = np.flatnonzero(cosines >= least)
-        portion = _AHEAD * limit
+        portion = limit
         while near.size:
-            if near.size > portion:
-                order = np.argpartition(-cosines[near], portion - 1)
-                best, near = near[order[:portion]], near[order[portion:]]
-            else:
-                best, near = near, near[:0]
+            order = np.argpartition(cosines[near], -portion) if near.size > portion else np.arange(near.size)
+            best = near[order[-portion:]]
             yield dict(zip(ids[best].tolist(), cosines[best].tolist(), strict=True))
+            near = near[order[:-portion]]
             portion *= 4
 
     def _copy_of(self, conn: Connection, tenant_id: str) -> tuple[_Block, ...]:
@@ -250,11 +245,6 @@ class SqliteVectors(VectorIndex):
             np.fromiter((row[1] for row in rows), np.float32, len(rows)),
             codes,
         )
-
-
-def _nearest_newest(found: tuple[int, float]) -> tuple[float, int]:
-    item_id, cosine = found
-    return -cosine, -item_id
 
 
 def _as_bytes(vectors: "Vectors") -> "tuple[NDArray[np.float32], NDArray[np.int8]]":

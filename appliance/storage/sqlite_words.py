@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, text
 
-from appliance.storage.direct import written
+from appliance.storage.direct import fetched, written
 from appliance.storage.schema import memory_items
 
 # Whether a match may be seen costs a look at its row, for a common word tens of thousands of them. So first only this
@@ -75,7 +75,7 @@ def _with_most(conn: Connection, asked: str, condition: str, values: Sequence[An
 
 
 def _ids(conn: Connection, statement: str, *values: object) -> list[int]:
-    return [row[0] for row in conn.exec_driver_sql(statement, values).all()]
+    return [row[0] for row in fetched(conn, statement, values)]
 
 
 def _expression(word: str) -> str:
