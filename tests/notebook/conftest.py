@@ -9,9 +9,13 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import Connection
 
+from appliance.notebook.refresh.service import Refresh
 from appliance.notebook.sections import Section
 from appliance.notebook.service import Notebook
+from appliance.redaction import Redactor
+from appliance.settings import Core
 from appliance.storage import Database
+from tests.notebook.scribe import MEMORY, Scribe
 
 # A busy machine is no failure.
 settings.register_profile("notebook", deadline=None)
@@ -103,3 +107,15 @@ def edit(root: Path) -> Callable[[str, str], None]:
         os.utime(target, (moment, moment))
 
     return edited
+
+
+@pytest.fixture
+def scribe() -> Scribe:
+    return Scribe()
+
+
+@pytest.fixture
+def refresh(notebook: Notebook, database: Database, scribe: Scribe, clock: OwnClock) -> Refresh:
+    """A refresh of a notebook whose memory is `scribe.MEMORY`, by a model the test speaks for."""
+    notebook.save("GLOBAL_MEMORY.md", MEMORY, notebook.read("GLOBAL_MEMORY.md").version, "ana")
+    return Refresh(notebook, database, scribe, lambda: Redactor(["open sesame"]), Core(timezone="Europe/Berlin"), clock)

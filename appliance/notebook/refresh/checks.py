@@ -175,8 +175,9 @@ def _shrink(old: Outline, new: Outline) -> float:
 
 
 def _signs(outline: Outline) -> int:
-    """How many characters a file says, blanks and comments apart."""
-    said = (line for line, comment in zip(outline.lines, outline.comment, strict=True) if not comment)
+    """How many characters a file says, blanks, comments and titles apart."""
+    titles = {heading.index for heading in outline.headings}
+    said = (line for at, line in enumerate(outline.lines) if at not in titles and not outline.comment[at])
     return sum(len("".join(line.split())) for line in said)
 
 

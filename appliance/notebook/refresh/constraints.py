@@ -13,8 +13,8 @@ from appliance.notebook.plaintext import joined, normalise
 from appliance.notebook.refresh.rules import HEADING, ITEM, TEXT, Outline, Rule, Section, normal
 from appliance.notebook.refresh.stance import sentences, stance_of
 
-_SAME_SUBJECT = 0.6  # of a constraint's own words, in a rule beside it
-_SAME_ELSEWHERE = 0.75  # the same in another section, where reports of things done stand too
+_SAME_SUBJECT = 0.6  # of a constraint's own words, in a rule beside it, or in one that permits or takes back
+_SAME_ELSEWHERE = 0.75  # the same of any other rule in another section, where reports of things done stand too
 _NEAR = 0.8  # of the smaller rule's words: another wording of one that stands
 _CLOSE = 0.34  # the same where a rule is gone, so that another has probably taken its place
 
@@ -64,8 +64,8 @@ def with_sections(old: Outline, text: str, wanted: Iterable[Section]) -> str:
         before = [each.path for each in old.sections if each.start < section.start]
         place = _place(new, before, section.heading.level)
         lines = _closed(_trimmed(old.lines[section.start : section.end]))
-        before = [*_trimmed(new.lines[:place]), ""] if place else []
-        text = joined([*before, *lines, "", *new.lines[place:]])
+        lead = [*_trimmed(new.lines[:place]), ""] if place else []
+        text = joined([*lead, *lines, "", *new.lines[place:]])
     return text
 
 
@@ -245,7 +245,8 @@ def _turns(rule: Rule, reply: Rule, beside: bool, is_gone: bool) -> bool:
             continue
         if beside and shared >= (_CLOSE if is_gone and other.permits else _SAME_SUBJECT):
             return True
-        if not beside and shared >= _SAME_ELSEWHERE and constraint.is_ordered_by(other):
+        enough = _SAME_SUBJECT if other.permits or other.lifts else _SAME_ELSEWHERE
+        if not beside and shared >= enough and constraint.is_ordered_by(other):
             return True
     return False
 

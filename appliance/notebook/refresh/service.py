@@ -75,6 +75,7 @@ class Refresh:
         with self._one_run:
             self._database.require_open()
             self._database.term()
+            self._notebook.read(path)
             done: list[Refreshed] = []
             while (found := self._waiting(path)).entries:
                 done.append(self._portion(path, found))
@@ -88,11 +89,14 @@ class Refresh:
         Raises as `run` does, and files nothing.
         """
         with self._one_run:
-            found = self._waiting(path)
+            document, found = self._notebook.read(path), self._waiting(path)
             if not found.entries:
                 return ""
-            document, entries = self._notebook.read(path), _portion_of(found)
-            answer = self._asking.ask(document, entries, self._counting(path, entries), record=False)
+            entries = _portion_of(found)
+            try:
+                answer = self._asking.ask(document, entries, self._counting(path, entries), record=False)
+            finally:
+                self._progress = None
             result = self._asking.checked(document, answer)
             return unified(path, document.text, result.text, f"version {document.version}", "refreshed")
 
