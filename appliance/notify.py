@@ -167,7 +167,7 @@ class Notifier:
 
 def check_name(name: str) -> None:
     """NotConfiguredError unless `name` can be that of a target of one's own."""
-    if name in (LOG, EMAIL, FILE) or not re.fullmatch(NAME, PREFIX + name):
+    if name in (LOG, EMAIL, FILE) or not re.fullmatch(NAME, name) or not re.fullmatch(NAME, PREFIX + name):
         raise NotConfiguredError(
             "bad_target", f"A target cannot be called {name!r}; take another name, of lower-case letters and digits."
         )
