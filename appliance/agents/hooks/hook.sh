@@ -21,7 +21,7 @@ tell() {
 tell_with_usage() {
     event=$(cat)
     transcript=$(printf '%s' "$event" | sed -n 's/.*"transcript_path" *: *"\([^"\\]*\)".*/\1/p')
-    usage=$(tail -c 200000 -- "$transcript" 2>/dev/null | grep -o '"usage":{[^}]*' | tail -n 1 | cut -c 1-600)
+    usage=$(tail -c 200000 -- "$transcript" 2>/dev/null | grep -o '"usage": *{[^}]*' | tail -n 1 | cut -c 1-600)
     printf '%s' "$event" | tell --header "X-Membox-Usage: $usage"
 }
 

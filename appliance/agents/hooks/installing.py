@@ -29,6 +29,7 @@ EVENTS = {
 }
 _TIMEOUT_SECONDS = 5
 _ATTEMPTS = 5
+_BLANK = " \t\r\n\ufeff"
 _SCRIPT = Path(__file__).with_name("hook.sh")
 _KEY = re.compile(r'"Authorization: Bearer ([^"]+)"')
 _OURS = "membox/hooks/"
@@ -130,7 +131,7 @@ def with_hooks(text: str, command: str, file: Path) -> str:
     Raises:
         InvalidError: `bad_settings`.
     """
-    text = text if text.strip(" \t\r\n\ufeff") else "{}\n"
+    text = text if text.strip(_BLANK) else "{}\n"
     for event, beside in EVENTS.items():
         entry = {"type": "command", "command": f"{command} {event}", "timeout": _TIMEOUT_SECONDS}
         group = {"hooks": [entry | ({"async": True} if beside else {})]}
@@ -156,6 +157,8 @@ def _deeper(written: str, spaces: int) -> str:
 
 def without_hooks(text: str, file: Path) -> str:
     """The settings without our hooks, and without what is empty after that."""
+    if not text.strip(_BLANK):
+        return text
     for event in EVENTS:
         while True:
             _, hooks, groups = _found(text, event, file)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
@@ -30,8 +31,8 @@ class Session:
 
     @property
     def key(self) -> str:
-        """How the buffer names it."""
-        return f"{self.agent}/{self.session_id}"
+        """How the buffer names it, without a sign that could end the comment there."""
+        return f"{quote(self.agent, safe='')}/{quote(self.session_id, safe='')}"
 
     @property
     def who(self) -> str:
