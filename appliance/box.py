@@ -14,7 +14,7 @@ from appliance.backup import Backup
 from appliance.clock import Clock, system_clock
 from appliance.config import Config, load_config, validated
 from appliance.config_file import set_value
-from appliance.errors import ConflictError, NotFoundError
+from appliance.errors import ConflictError, MemboxError, NotFoundError
 from appliance.home import DATABASE_FILE, NOTEBOOK_DIRECTORY
 from appliance.jobs import Jobs
 from appliance.memory import Memory, NotebookSections, Registry, Work
@@ -93,9 +93,10 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
     with ExitStack() as at_end:
         database = _open_database(home, config, at_end, keeps)
         at_end.callback(database.close)
-        access = Access(database, clock, config.auth.mode, config.given_keys, config.core.tenant)
-        metrics = Metrics(clock)
         secrets = Secrets(home)
+        auth = config.auth.mode, config.given_keys, config.core.tenant
+        access = Access(database, clock, *auth, lambda: _capture_token(secrets))
+        metrics = Metrics(clock)
         current = lambda: given or load_config(home)  # noqa: E731 - the settings as they are now
         notifier = Notifier(current, secrets, home, clock)
         memory = Memory(database, clock, metrics, config.graph, config.memory.embedding, config.core.timezone)
@@ -116,12 +117,12 @@ def open_box(home: Path, clock: Clock = system_clock, config: Config | None = No
         targets = Targets(home, notebook, database, clock, notifier.send)
         backup = Backup(home, database, clock, write_notebook)
         providers = Providers(current, secrets, database, clock)
-        at_end.callback(providers.stop)
         digest = Digest(notebook, providers, notifier, current, clock)
         finds = Finds(notebook, "harvest", core.timezone, clock)
         harvest = Harvest(finds, database, clock, core.timezone, providers, providers.redactor)
         refresh = Refresh(notebook, database, providers, providers.redactor, core, clock)
         at_end.callback(refresh.close)
+        at_end.callback(providers.stop)  # first, so that nobody waits for an answer
         return Box(
             home,
             config,
@@ -203,6 +204,14 @@ def _open_database(home: Path, config: Config, at_end: ExitStack, keeps: bool) -
     if config.store.backend == POSTGRES:
         return open_postgres(config.postgres_dsn, _postgres_password(home), lambda: hold.admit_write(home), keeps)
     return open_database(_database_path(config, at_end), lambda: hold.admit_write(home))
+
+
+def _capture_token(secrets: Secrets) -> str:
+    """The token kept by `membox config set capture_token`; "" where there is none that can be read."""
+    try:
+        return secrets.get("capture-token")
+    except MemboxError:
+        return ""
 
 
 def _postgres_password(home: Path) -> str:

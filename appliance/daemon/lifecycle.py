@@ -135,6 +135,7 @@ def _serve(
     schedule = Schedule(box)
     schedule.start()
     at_end.callback(schedule.stop)
+    at_end.callback(box.providers.stop)  # no job shall hold up the end while it waits for a language model
     if box.config.jobs.worker_enabled:
         workers = Workers(box)
         workers.start()

@@ -122,7 +122,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory, server: LlmServer) -> Itera
     made.secrets.set("anthropic-api-key", "sk-ant-of-the-test-1234567890")
     set_value(home, "llm.providers", "anthropic")
     set_value(home, "llm.anthropic_base_url", server.url)
-    made.providers._children = Here()  # type: ignore[assignment] - loading the SDK takes two seconds in each process
+    made.providers._children = Here()  # type: ignore[assignment]  # loading the SDK in each process takes two seconds
     made.notebook.save(FILE, MEMORY, made.notebook.read(FILE).version, "ana")
     made.notebook.capture(Note(text=NOTE, url="https://example.org/trap"), "phone")
     yield made
