@@ -1,7 +1,7 @@
 """The box's door-keeper: knows every credential, and which caller it stands for."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 
 from sqlalchemy import ColumnElement, Connection, insert, select, true, update
@@ -16,6 +16,8 @@ from appliance.principal import Principal, Role
 from appliance.storage.database import Database
 from appliance.storage.schema import access_keys, audit_log
 
+_CAPTOR = "capture"
+
 
 class Access:
     """Keys, tickets and sessions of one box.
@@ -28,6 +30,7 @@ class Access:
         mode: ``api_key``, or ``disabled``: every caller is then admin of whatever it names.
         given_keys: further keys, from file or environment; held as hashes, never stored.
         tenant: the box's own tenant, the one its owner acts in.
+        capture_token: gives the token with which anybody may capture, as memsync's clients send it; "" for none.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Access:
         mode: str = "api_key",
         given_keys: Mapping[str, GivenKey] | None = None,
         tenant: str = "home",
+        capture_token: Callable[[], str] = lambda: "",
     ) -> None:
         self._database = database
         self._clock = clock
@@ -47,6 +51,7 @@ class Access:
             hash_of(key): Principal(given.tenant_id, given.agent_id, Role.named(given.role))
             for key, given in (given_keys or {}).items()
         }
+        self._capture_token = capture_token
         self._owner_key_hash = ""
         self._last_used: dict[str, int] = {}
         self._changing = Lock()
@@ -117,7 +122,13 @@ class Access:
             return stored.principal
         if self._owner_key_hash and hmac.compare_digest(self._owner_key_hash, key_hash):
             return self.owner
-        return self._given.get(key_hash)
+        return self._given.get(key_hash) or self._captor(key, key_hash)
+
+    def _captor(self, key: str, key_hash: str) -> Principal | None:
+        """Whom the capture token lets in; it is asked for only where the key has not the form of ours."""
+        token = self._capture_token() if key_id_of(key) is None else ""
+        is_it = bool(token) and hmac.compare_digest(hash_of(token), key_hash)
+        return Principal(self.tenant, _CAPTOR, Role.CAPTURE) if is_it else None
 
     def last_used(self, key_id: str) -> int | None:
         """When a key last let somebody in, since this process began; None when it has not."""

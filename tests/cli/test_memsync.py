@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from appliance.box import open_box
+from appliance.principal import Role
+
 KEY = "sk-ant-" + "api03-abcdefghijklmnop"
 TOKEN = "ghp_" + "abcdefghijklmnop0123"
 MEMORY = "<!-- memsync v0.2 -->\n# Global Memory\n\n## Hard constraints\n- Never deploy on a Friday.\n"
@@ -108,6 +111,24 @@ def test_secrets_lie_in_the_keyring_and_nowhere_else(box: Any, folder: Path, con
         found = subprocess.run(["grep", "-rlF", secret, str(box.home)], capture_output=True, text=True, check=False)
         assert found.stdout == ""
         assert secret not in str(answer)
+
+
+def test_the_phone_goes_on_capturing_with_its_token_and_can_do_nothing_else(
+    box: Any, folder: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported(box, folder, config)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(box.home.parent / "config"))
+    opened = open_box(box.home)
+    try:
+        phone = opened.access.principal_of_key("token of the phone")
+        assert phone is not None
+        assert (phone.tenant_id, phone.role) == ("home", Role.CAPTURE)
+        assert opened.access.principal_of_key("token of another") is None
+        assert opened.access.principal_of_key("") is None
+        opened.secrets.remove("capture-token")
+        assert opened.access.principal_of_key("token of the phone") is None
+    finally:
+        opened.close()
 
 
 def test_what_was_changed_or_forgotten_here_stays_so(box: Any, folder: Path, config: Path, editor: Any) -> None:
