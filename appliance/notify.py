@@ -87,6 +87,10 @@ class Notifier:
         missing.setdefault(default, f"Give it an address: `membox notify add {default}`.")
         return [Target(name, name == default, what, failures.get(name)) for name, what in missing.items()]
 
+    def failure(self, target: str) -> str:
+        """Why the last message did not reach `target`; empty when it did, or none was sent."""
+        return failure.why if (failure := self._failures().get(target)) else ""
+
     def _handed_over(self, name: str, title: str, text: str) -> bool:
         try:
             why = self._sent(name, title, text)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from appliance.clock import Clock
 from appliance.config import Config
-from appliance.errors import NoProviderError, ProviderError
+from appliance.errors import NoProviderError, NotFoundError, ProviderError
 from appliance.providers import usage
 from appliance.providers.child import COMPLETE, MODELS
 from appliance.providers.choice import NAMES, Standing, access, cost_of, most, standing
@@ -34,29 +34,31 @@ class Providers:
     """
 
     def __init__(self, settings: Callable[[], Config], secrets: Secrets, database: Database, clock: Clock) -> None:
-        self._settings = settings
+        self.settings = settings
         self._secrets = secrets
         self._children = Children()
         self.usage = Usage(database, clock)
 
-    def complete(self, request: Request, on_text: OnText | None = None, record: bool = True) -> Reply:
+    def complete(self, request: Request, on_text: OnText | None = None, record: bool = True, only: str = "") -> Reply:
         """The answer of the first provider that has one. Secrets are taken out of what is sent.
 
         Args:
             on_text: is handed the text piece by piece as it comes, in this thread; where one provider broke off and
                 the next is asked, it begins anew.
             record: whether the usage is written down; it counts for the budget only then.
+            only: ask no other provider than the one of this name.
 
         Raises:
+            NotFoundError: `no_such_provider`.
             NoProviderError: none is set up or can be used, or the day's budget is spent.
             ProviderError: each one that was asked failed.
         """
-        settings = self._settings()
+        settings = self.settings()
         redactor = self._redactor(settings)
         request = replace(request, system=redactor.text(request.system), prompt=redactor.text(request.prompt))
         told: list[str] = []
         is_failed = False
-        for name in self._usable(settings):
+        for name in [self._required(only)] if only else self._usable(settings):
             try:
                 return self._recorded(name, request, on_text, settings, record)
             except Failure as failure:
@@ -71,23 +73,19 @@ class Providers:
 
     def standing(self) -> list[Standing]:
         """Every provider there is, in the order in which they are tried; those that are not, last. Asks none."""
-        return standing(self._settings(), self._secrets)
+        return standing(self.settings(), self._secrets)
 
     def models(self, name: str) -> list[str]:
         """The models that the provider `name` offers.
 
         Raises:
-            NoProviderError: there is no such provider, or it cannot be used.
+            NotFoundError: `no_such_provider`.
+            NoProviderError: it cannot be used.
             ProviderError: it does not tell.
         """
-        settings = self._settings()
-        found = {each.name: each for each in self.standing()}.get(name)
-        if found is None:
-            raise NoProviderError("no_provider", f"There is no provider {name}; there are {', '.join(NAMES)}.")
-        if not found.is_usable:
-            raise NoProviderError("no_provider", f"{name} cannot be asked: {found.remedy}")
+        settings = self.settings()
         try:
-            line = self._said(name, {"do": MODELS}, settings)
+            line = self._said(self._required(name), {"do": MODELS}, settings)
         except Failure as failure:
             sentence = f"{name} does not list its models. {self._redactor(settings).text(failure.sentence)}"
             raise ProviderError("provider_failed", sentence) from failure
@@ -95,11 +93,20 @@ class Providers:
 
     def redactor(self) -> Redactor:
         """What takes the box's own secrets, and what is formed like one, out of a text."""
-        return self._redactor(self._settings())
+        return self._redactor(self.settings())
 
     def stop(self) -> None:
         """End what is being asked, and ask nothing more."""
         self._children.stop()
+
+    def _required(self, name: str) -> str:
+        """`name`, if that is a provider that can be asked."""
+        found = next((each for each in self.standing() if each.name == name), None)
+        if found is None:
+            raise NotFoundError("no_such_provider", f"There is no provider {name}; there are {', '.join(NAMES)}.")
+        if not found.is_usable:
+            raise NoProviderError("no_provider", f"{name} cannot be asked. {found.remedy}")
+        return name
 
     def _usable(self, settings: Config) -> list[str]:
         chosen = [each for each in standing(settings, self._secrets) if each.is_chosen]

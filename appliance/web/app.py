@@ -41,6 +41,8 @@ ENDPOINT_MODULES = (
     "hold_api",
     "targets_api",
     "harvest_api",
+    "llm_api",
+    "notify_api",
     "reindex_api",
     "secrets_api",
     "meta",
