@@ -81,6 +81,7 @@ def jobs_of(box: "Box") -> list[Job]:
         ),
         job("buffer-check", day.buffer_check_schedule, box.sessions.check_buffer, lambda: day.buffer_check_enabled),
         job("harvest", day.harvest_schedule, box.harvest.run, lambda: day.harvest_enabled),
+        job("digest", day.digest_schedule, box.digest.send, lambda: day.digest_enabled),
         job(CLEANUP, day.cleanup_schedule, box.work.nightly_cleanup, lambda: day.cleanup_enabled),
     ]
 

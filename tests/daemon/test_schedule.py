@@ -1,9 +1,12 @@
 """The schedule on a simulated clock: ordinary days, shifts, jumps, days off, kills and failing jobs."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +15,8 @@ import schedule as keeper
 from sqlalchemy import insert, select
 
 from appliance import cadence
-from appliance.daemon.jobs import Job, Upkeep
+from appliance.box import Box, open_box
+from appliance.daemon.jobs import Job, Upkeep, jobs_of
 from appliance.daemon.runs import Runs
 from appliance.daemon.schedule import Schedule
 from appliance.errors import UnavailableError
@@ -429,3 +433,29 @@ def test_without_the_beat_only_upkeep_of_the_process_itself_is_done(
     schedule._quietly(upkeep)
     schedule.settle()
     assert bool(done) is runs
+
+
+@pytest.fixture
+def day(tmp_path: Path, made_home: Path) -> Iterator[Box]:
+    shutil.copytree(made_home, tmp_path / "home")
+    with closing(open_box(tmp_path / "home")) as opened:
+        yield opened
+
+
+def test_the_day_has_every_job_of_the_contract_at_its_default_time(day: Box) -> None:
+    told = {job.name: (job.words, job.is_enabled(), job.grace is None) for job in jobs_of(day)}
+    assert told == {
+        "refresh": ("23:55", True, True),
+        "mirror": ("hourly", False, False),
+        "drill": ("Sunday 04:00", False, False),
+        "drift-check": ("every 6 hours", True, False),
+        "buffer-check": ("hourly", True, False),
+        "harvest": ("02:00", False, False),
+        "digest": ("Monday 09:00", False, False),
+        "cleanup": ("03:30", True, False),
+    }
+
+
+def test_every_job_of_the_day_runs_on_a_new_box_and_says_what_it_did(day: Box) -> None:
+    said = {job.name: job.run() for job in jobs_of(day) if job.name not in ("mirror", "drill")}
+    assert all(said.values()), said
