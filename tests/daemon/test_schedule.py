@@ -436,7 +436,8 @@ def test_without_the_beat_only_upkeep_of_the_process_itself_is_done(
 
 
 @pytest.fixture
-def day(tmp_path: Path, made_home: Path) -> Iterator[Box]:
+def day(tmp_path: Path, made_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
+    monkeypatch.setenv("HOME", str(tmp_path))  # where the harvest looks for transcripts
     shutil.copytree(made_home, tmp_path / "home")
     with closing(open_box(tmp_path / "home")) as opened:
         yield opened
