@@ -219,9 +219,9 @@ class AgentSessions:
 
     def kept(self, project: str) -> Kept:
         """What stands in the buffer, of one project or of all."""
-        buffer = Buffer(self._text(BUFFER))
-        parts = buffer.of_project(project) if project else buffer.parts
-        return Kept(project=project, text="\n\n".join(part.told() for part in parts))
+        buffer, named = Buffer(self._text(BUFFER)), project and project_of(project)
+        parts = buffer.of_project(named) if named else buffer.parts
+        return Kept(project=named, text="\n\n".join(part.told() for part in parts))
 
     def recover(self, project: str, max_tokens: int, after: After) -> Recovered:
         """What an agent needs to go on with `project`, within `max_tokens`, quoted (`recovery.bundle`)."""
