@@ -18,7 +18,7 @@ BASELINE: Final[Weights] = {
     "neighbour_lexical": 0.5,
     "neighbour_meaning": 0.3,
     "speaker": 0.5,
-    "brevity": 0.6,
+    "brevity": 0.75,
     "statement": 0.15,
     "tells_when": 0.15,
     "time": 0.4,
