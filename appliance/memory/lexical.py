@@ -8,11 +8,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from threading import Lock
-from typing import NamedTuple
-
-from snowballstemmer import stemmer
+from typing import Any, NamedTuple
 
 from appliance.text import words
 
@@ -24,7 +22,6 @@ _ASKING_WORDS = frozenset(
     mentioned much often order provide recommend said say show sort specific suggest summarize summary tell
     throughout told type use used using various walk want would""".split()
 )
-_porter = stemmer("porter")
 _stemming = Lock()  # the stemmer keeps the word it works on in itself
 
 
@@ -34,8 +31,15 @@ def stem(word: str) -> str:
     if len(word) < 3:  # so does the index
         return word
     with _stemming:
-        stemmed: str = _porter.stemWord(word)
+        stemmed: str = _porter().stemWord(word)
     return stemmed
+
+
+@cache
+def _porter() -> Any:
+    from snowballstemmer import stemmer  # brings every language along: two megabytes that a box needs only to recall
+
+    return stemmer("porter")
 
 
 class Occurrences(NamedTuple):

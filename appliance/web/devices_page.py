@@ -3,7 +3,6 @@
 import io
 from typing import Annotated
 
-import segno
 from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.box import Box
@@ -74,6 +73,8 @@ def session(request: Request) -> SessionToken:
 )
 def qr(request: Request) -> Answer:
     """A text as QR code."""
+    import segno
+
     drawing = io.BytesIO()
     code = segno.make_qr(request.body.text, error="m")
     code.save(drawing, kind="svg", border=0, omitsize=True, xmldecl=False, svgns=True)
