@@ -42,7 +42,10 @@ HEAVY = {
     "numpy": None,
     "onnxruntime": None,
     "psycopg": None,
+    "segno": None,
+    "snowballstemmer": None,
     "tokenizers": None,
+    "tomlkit": None,
 }
 
 LONGEST_FILE = 400
