@@ -6,8 +6,14 @@ import click
 
 from appliance.cli.connect import Caller, pass_caller
 from appliance.cli.output import bold, emit, examples, json_option
+from appliance.cli.secrets import box_with_secrets
+from appliance.cli.streams import given_secret
+from appliance.client.box_client import path_part
 from appliance.errors import NotConfiguredError
 from appliance.home import CONFIG_FILE
+from appliance.secrets import MAX_VALUE_BYTES
+
+_KEPT_AS_SECRETS = ("digest_smtp_password", "api_key")  # a capture token is a key: `membox key create` makes it
 
 
 @click.group(epilog=examples("membox config show", "membox config set daemon.web_ui_port 9000"))
@@ -43,20 +49,28 @@ def show(caller: Caller, key: str | None, as_json: bool) -> None:
         "membox config set core.timezone Europe/Berlin",
         "membox config set daemon.backup_mirror_path /media/usb/membox",
         'membox config set daemon.web_hosts "box.example.ts.net, box"',
+        "membox config set llm.anthropic_api_key",
     ),
 )
 @click.argument("key")
-@click.argument("value")
+@click.argument("value", required=False)
 @json_option
 @pass_caller
-def set_(caller: Caller, key: str, value: str, as_json: bool) -> None:
+def set_(caller: Caller, key: str, value: str | None, as_json: bool) -> None:
     """Set KEY (section.key) to VALUE.
 
-    A value that is not possible is refused and changes nothing.
+    A value that is not possible is refused and changes nothing. A password or API key, such as
+    daemon.digest_smtp_password, is kept as a secret instead, and is better asked for than written behind the command.
     """
     from appliance.config_file import set_value
     from appliance.settings import LIVE_KEYS
 
+    name = key.rpartition(".")[2]
+    if name.endswith(_KEPT_AS_SECRETS):
+        _keep(caller, name.replace("_", "-"), value, as_json)
+        return
+    if value is None:
+        raise click.UsageError(f"Missing the value of {key}.")
     caller.require_home()
     settings = set_value(caller.home, key, value).settings()
     now = _value(settings, key)
@@ -67,6 +81,16 @@ def set_(caller: Caller, key: str, value: str, as_json: bool) -> None:
             click.echo("The daemon is running; it takes the change at its next start (membox daemon stop, then start).")
 
     emit({key: now}, as_json, plain)
+
+
+def _keep(caller: Caller, name: str, value: str | None, as_json: bool) -> None:
+    """Keep a secret that was to be a setting."""
+    if value is not None:
+        click.echo("Others on this machine can read a command line; the next time leave the value out.", err=True)
+    secret = given_secret(f"The value of {name}", MAX_VALUE_BYTES) if value is None else value
+    with box_with_secrets(caller) as box:
+        answer = box.put(f"/v1/secrets/{path_part(name)}", {"value": secret})
+    emit(answer, as_json, lambda: click.echo(f"Kept as a secret: {bold(name)}."))
 
 
 def _value(settings: dict[str, dict[str, Any]], key: str) -> Any:

@@ -27,6 +27,9 @@ _PLACES = {
     "inspect": Place("appliance.cli.items:inspect", "Show everything about one memory item.", _DAY),
     "forget": Place("appliance.cli.items:forget", "Delete one memory item for good.", _DAY),
     "compact": Place("appliance.cli.compact:compact", "Sum up what the box knows about something.", _DAY),
+    "digest": Place(
+        "appliance.cli.notify:digest", "Sum up the last seven days: what changed in the memory, and what is open.", _DAY
+    ),
     "memory": Place("appliance.cli.memory:memory", "Read, edit and take back the notebook's files.", _DAY),
     "targets": Place(
         "appliance.cli.targets:targets", "Keep CLAUDE.md, AGENTS.md and others up to date with the memory.", _DAY
@@ -43,6 +46,8 @@ _PLACES = {
     "mcp": Place("appliance.cli.mcp:mcp", "Offer the box to agents as an MCP server.", _BOX),
     "secrets": Place("appliance.cli.secrets:secrets", "Keep what the box needs to know and nobody else.", _BOX),
     "config": Place("appliance.cli.config:config", "Show and change settings.", _BOX),
+    "llm": Place("appliance.cli.llm:llm", "See, try and count the language models that the box asks.", _BOX),
+    "notify": Place("appliance.cli.notify:notify", "Say where the box's messages go, and try it.", _BOX),
     "factory-reset": Place(
         "appliance.cli.factory_reset:factory_reset", "Erase everything the box knows, and begin anew.", _BOX
     ),

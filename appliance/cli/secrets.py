@@ -39,7 +39,7 @@ def set_(caller: Caller, name: str, as_json: bool) -> None:
     """
     check_name(name)
     value = given_secret(f"The value of {name}", MAX_VALUE_BYTES)
-    with _box_of(caller) as box:
+    with box_with_secrets(caller) as box:
         answer = box.put(f"/v1/secrets/{path_part(name)}", {"value": value})
     emit(answer, as_json, lambda: click.echo(f"Kept: {bold(name)}."))
 
@@ -51,7 +51,7 @@ def set_(caller: Caller, name: str, as_json: bool) -> None:
 def get(caller: Caller, name: str, as_json: bool) -> None:
     """Print the secret called NAME, in clear."""
     check_name(name)
-    with _box_of(caller) as box:
+    with box_with_secrets(caller) as box:
         answer = box.get(f"/v1/secrets/{path_part(name)}")
     # As bytes: a terminal's encoding must not change a secret.
     emit(answer, as_json, lambda: click.echo(answer["value"].encode()))
@@ -62,7 +62,7 @@ def get(caller: Caller, name: str, as_json: bool) -> None:
 @pass_caller
 def list_names(caller: Caller, as_json: bool) -> None:
     """List the names of the secrets."""
-    with _box_of(caller) as box:
+    with box_with_secrets(caller) as box:
         answer = box.get("/v1/secrets")
     emit(
         answer,
@@ -78,7 +78,7 @@ def list_names(caller: Caller, as_json: bool) -> None:
 def rm(caller: Caller, name: str, as_json: bool) -> None:
     """Forget the secret called NAME."""
     check_name(name)
-    with _box_of(caller) as box:
+    with box_with_secrets(caller) as box:
         answer = box.delete(f"/v1/secrets/{path_part(name)}")
     emit(answer, as_json, lambda: click.echo(f"Forgotten: {bold(name)}."))
 
@@ -95,7 +95,7 @@ def export(caller: Caller, file: Path, as_json: bool) -> None:
     """
     from appliance.secrets_file import seal
 
-    with _box_of(caller) as box:
+    with box_with_secrets(caller) as box:
         found = {name: box.get(f"/v1/secrets/{path_part(name)}")["value"] for name in box.get("/v1/secrets")["names"]}
     if file.exists():
         raise ConflictError("file_exists", f"{file} is there already; name a file that is not.")
@@ -130,7 +130,7 @@ def import_(caller: Caller, file: Path, replace: bool, as_json: bool) -> None:
     except OSError as fault:
         raise InvalidError("not_read", f"{file} cannot be read ({fault.strerror}).") from fault
     opened = unseal(sealed, given_secret(f"The passphrase of {file}", MAX_VALUE_BYTES))
-    with _box_of(caller) as box:
+    with box_with_secrets(caller) as box:
         own = set() if replace else set(box.get("/v1/secrets")["names"])
         taken = sorted(opened.keys() - own)
         for name in taken:
@@ -145,7 +145,7 @@ def import_(caller: Caller, file: Path, replace: bool, as_json: bool) -> None:
 
 
 @contextmanager
-def _box_of(caller: Caller) -> Iterator[BoxClient]:
+def box_with_secrets(caller: Caller) -> Iterator[BoxClient]:
     """The box; from elsewhere it knows of no secrets, and a key of another's may not ask for them."""
     with caller.box() as box:
         try:

@@ -44,6 +44,7 @@ class CaptureError(BaseModel):
 
 _MEANING = {
     200: "Done.",
+    202: "Begun, or asked for.",
     303: "Nobody is signed in; to the sign-in page.",
     304: "Unchanged.",
     400: "Not understandable as a request.",
@@ -53,9 +54,11 @@ _MEANING = {
     409: "Conflicts with what is stored.",
     413: "Larger than the limit.",
     422: "Malformed JSON or bad fields.",
+    424: "No language model can be asked.",
     429: "Too many wrong keys.",
     431: "Headers larger than the limit.",
     500: "A fault of the box.",
+    502: "A language model failed.",
     503: "The box cannot answer now.",
     507: "The disk is full.",
 }
