@@ -139,6 +139,7 @@ class Measurement:
             self._line.post("/v0/memory/recall", recall_body(question))
             self._floor.find(content_words(question), FOUND)
         ours, floor = [], []
+        before = self._spent()
         for part in _turns(questions):
             ours += [self._line.post("/v0/memory/recall", recall_body(question)) for question in part]
             floor += [self._floor.find(content_words(question), FOUND) for question in part]
@@ -147,6 +148,21 @@ class Measurement:
             aimed = percent == 95 and size >= _AIMED_SIZE
             name = f"recall at {size:,}, p{percent}{self._kind}"
             self._compare(name, mine, least, "≤ 3 × floor" if aimed else "", mine <= 3 * least if aimed else None)
+
+        if size == self._plan.sizes[-1]:
+            self._stages(f"recall at {size:,}", before, self._spent())
+
+    def _spent(self) -> dict[str, tuple[int, float]]:
+        """How often each stage of recall was gone through so far, and the milliseconds it took in all."""
+        stages = self._line.told("/v0/metrics")["snapshot"]["pipeline_latency_ms"]
+        spent = {name.partition(".")[2]: each for name, each in stages.items() if name.startswith("recall.")}
+        return {stage: (each["count"], each["count"] * each["avg_ms"]) for stage, each in spent.items()}
+
+    def _stages(self, name: str, before: dict[str, tuple[int, float]], after: dict[str, tuple[int, float]]) -> None:
+        for stage, (count, spent) in after.items():
+            count_before, spent_before = before[stage]
+            mean = (spent - spent_before) / (count - count_before)
+            self.results.append(Result(f"{name}, {stage}, mean{self._kind}", "ms", mean))
 
     def _recalls_together(self, size: int) -> None:
         self._say(f"recall from {size:,} items by {CLIENTS} clients at once")

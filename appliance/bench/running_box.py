@@ -94,18 +94,22 @@ class Line:
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> float:
         """The seconds from the request's first byte to the answer's last; raises on any answer but 200."""
-        return self._exchange("POST", path, body, headers or {})
+        return self._exchange("POST", path, body, headers or {})[0]
 
     def get(self, path: str) -> float:
         """The same for GET."""
-        return self._exchange("GET", path, b"", {})
+        return self._exchange("GET", path, b"", {})[0]
+
+    def told(self, path: str) -> Any:
+        """The JSON that GET answers."""
+        return json.loads(self._exchange("GET", path, b"", {})[1])
 
     def close(self) -> None:
         """Hang up."""
         self._answers.close()
         self._socket.close()
 
-    def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> float:
+    def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[float, bytes]:
         more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"{method} {path} HTTP/1.1\r\n{self._headers}{more}Content-Length: {len(body)}\r\n\r\n"
         begin = perf_counter()
@@ -114,7 +118,7 @@ class Line:
         seconds = perf_counter() - begin
         if status != HTTPStatus.OK:
             raise UnavailableError("refused", f"{method} {path} was answered {status}: {answer[:500]!r}")
-        return seconds
+        return seconds, answer
 
     def _answer(self) -> tuple[int, bytes]:
         """Status and body of the next answer; membox always says how long it is."""
