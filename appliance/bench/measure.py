@@ -1,6 +1,7 @@
 """What is measured, in which order, and which aim belongs to it (docs/benchmarks.md)."""
 
 import random
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import batched
@@ -9,6 +10,7 @@ from time import perf_counter, sleep
 
 from appliance.bench.chat import Chat
 from appliance.bench.floor import Floor, Stored, together
+from appliance.bench.hook import hook_times
 from appliance.bench.load import Done, Load, running
 from appliance.bench.pulse import pulse
 from appliance.bench.report import Result, percentile
@@ -43,6 +45,7 @@ class Plan:
     recalls: int = 1_000
     load_seconds: float = 8.0
     commands: int = 9
+    prompts: int = 60
     embedding: str = "light"
 
 
@@ -79,6 +82,7 @@ class Measurement:
         self._add("/healthz throughout, p95", healthz, 95, "≤ 20 ms", 0.020)
         self._under_load()
         self._note_command()
+        self._hook()
         self._line.close()
         return self.results
 
@@ -251,6 +255,15 @@ class Measurement:
         words = list(self._chat.messages(self._plan.commands + 1))
         times = [self._box.command("note", text) for text in words][1:]
         self._add("`membox note` through the daemon, p50", times, 50, "< 150 ms", 0.150)
+
+    def _hook(self) -> None:
+        if shutil.which("curl") is None:
+            self._say("no hook: it calls the box by curl, which is not there")
+            return
+        self._say("a message, told by Claude Code's hook")
+        times = hook_times(self._box, self._box.home.parent, self._chat.messages(self._plan.prompts + 1))
+        self._add("a message's hook, start to durable, p50", times, 50)
+        self._add("a message's hook, start to durable, p95", times, 95, "≤ 50 ms", 0.050)
 
     def _questions(self, count: int) -> list[str]:
         return [self._chat.question(text) for text in self._pick.choices(self._texts, k=count)]

@@ -21,7 +21,9 @@ from appliance.bench.running_box import RunningBox, recall_body, remember_body
 from appliance.errors import UnavailableError
 from appliance.text import content_words
 
-TINY = Plan((100, 200), singles=4, per_client=2, notes=2, questions=4, recalls=8, load_seconds=0.2, commands=1)
+TINY = Plan(
+    (100, 200), singles=4, per_client=2, notes=2, questions=4, recalls=8, load_seconds=0.2, commands=1, prompts=1
+)
 MEASURED = [
     "memory of all processes, idle, light",
     "/healthz round trip, p50",
@@ -50,6 +52,8 @@ MEASURED = [
     "/healthz throughout, p95",
     "/healthz under load, p95",
     "`membox note` through the daemon, p50",
+    "a message's hook, start to durable, p50",
+    "a message's hook, start to durable, p95",
     "memory of all processes, idle, no vectors",
     "recall at 200, p50, no vectors",
     "recall at 200, p95, no vectors",
