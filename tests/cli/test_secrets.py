@@ -155,10 +155,15 @@ def test_a_copied_home_does_not_open(box: Any, tmp_path: Path) -> None:
     assert box.json("secrets", "list", environ=elsewhere) == {"names": ["a"]}
 
 
-def test_config_toml_refuses_a_secret_and_names_the_command_that_keeps_it(box: Any) -> None:
-    told = box("config", "set", "llm.anthropic_api_key", VALUE, code=2).stderr
-    assert "membox secrets set anthropic-api-key" in told
-    assert VALUE not in told
+def test_a_password_given_to_config_set_is_kept_as_a_secret_and_stands_in_no_file(box: Any) -> None:
+    box("config", "set", "llm.anthropic_api_key", stdin=VALUE)
+    told = box("config", "set", "daemon.digest_smtp_password", VALUE)
+    assert "can read a command line" in told.stderr
+    assert VALUE not in told.stdout + told.stderr
+    for name in ("anthropic-api-key", "digest-smtp-password"):
+        assert box("secrets", "get", name).stdout.rstrip("\n") == VALUE
+    config = box.home / "config.toml"
+    assert not config.exists() or VALUE not in config.read_text()
 
 
 def test_neither_note_nor_help_loads_the_keyring(served: Any) -> None:

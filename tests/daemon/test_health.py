@@ -21,6 +21,7 @@ from appliance.daemon.time_sync import is_synchronised
 from appliance.lease import COMMAND, Lease
 from appliance.memory.embedding.light import LightEmbedder
 from appliance.notebook.models import Note
+from appliance.providers.usage import Limits, Most
 from appliance.storage.schema import idempotency, sign_in_tickets, web_sessions
 from appliance.web.app import make_app
 
@@ -201,6 +202,37 @@ def test_an_embedding_model_that_does_not_work_is_one_finding(box: Box, monkeypa
     assert broken.severity is Severity.WARN
     assert "numpy has no build for this machine" in broken.remedy
     assert "membox config set memory.embedding" in broken.remedy
+
+
+def test_a_box_without_a_language_model_is_well_and_says_so(box: Box) -> None:
+    finding = found(box, "language_models")
+    assert finding.severity is Severity.OK
+    assert "No language model is set up" in finding.sentence
+
+
+def test_language_models_that_all_failed_for_a_day_are_told(box: Box, clock: Clock) -> None:
+    box.secrets.set("anthropic-api-key", "sk-ant-1234567890")
+    usage, most = box.providers.usage, Most("claude-sonnet-5-5", 1, 1, 1)
+    number = usage.begin(Request("", "?"), "anthropic", most, Limits(0, 0), "UTC")
+    usage.end(number, "failed", "", 1, 0, 0)
+    assert found(box, "language_models").severity is Severity.WARN
+    clock.now += timedelta(days=1, hours=1)
+    assert found(box, "language_models").severity is Severity.OK
+
+
+def test_a_message_that_did_not_arrive_is_told_until_one_does(box: Box) -> None:
+    assert found(box, "notifications").severity is Severity.OK
+    assert not box.notifier.send("Drift", "CLAUDE.md differs.", target="phone")
+    box.secrets.set("notify-phone", "ntfy://127.0.0.1:9/topic")
+    finding = found(box, "notifications")
+    assert finding.severity is Severity.WARN
+    assert "did not reach phone" in finding.sentence
+    assert "membox notify test phone" in finding.remedy
+
+
+def test_messages_that_go_nowhere_are_told(box: Box) -> None:
+    set_value(box.home, "daemon.drift_notify", "phone")
+    assert "membox notify add phone" in found(box, "notifications").remedy
 
 
 def test_a_check_that_breaks_hides_no_other(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
