@@ -43,7 +43,8 @@ CHECKS = (
 )
 
 AT_THE_SOCKET = {each.template for each in endpoints() if WEB not in each.doors}
-schema = schemathesis.openapi.from_dict(document())
+# One of them writes a file wherever it is told to: not on somebody's machine.
+schema = schemathesis.openapi.from_dict(document()).exclude(path="/v1/targets/add")
 schema.config.generation.update(with_security_parameters=False)
 pages = schema.include(method="GET").exclude(path_regex="^/(v0|v1|static)/")
 
