@@ -6,7 +6,7 @@ It is ours, and only for a caller who asks for it. What counts as beside, `neigh
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from appliance.memory.models import NOTEBOOK_REF, Context, Neighbour
 from appliance.memory.neighbours import place
@@ -16,7 +16,7 @@ from appliance.text import estimate_tokens
 
 _NEAR = 200  # ids: what belongs together was mostly remembered together
 _items = memory_items.c
-_places = select(_items.id, _items.agent_id, _items.source_ref, _items.occurred_at)
+_places: Select[Any] = select(_items.id, _items.agent_id, _items.source_ref, _items.occurred_at)
 
 
 def beside(
@@ -63,7 +63,7 @@ def _near(conn: Connection, row: Row[Any], visible: ColumnElement[bool], reach: 
                 yield ids[at + offset], offset
 
 
-def _beside(row: Row[Any], visible: ColumnElement[bool]) -> Any:
+def _beside(row: Row[Any], visible: ColumnElement[bool]) -> Select[Any]:
     """Where the items are that may stand beside `row`, itself among them."""
     reference = row.source_ref or ""
     if reference.startswith(NOTEBOOK_REF):
@@ -72,7 +72,7 @@ def _beside(row: Row[Any], visible: ColumnElement[bool]) -> Any:
         return of_file.where(notebook_sections.c.path == path, visible)
     near = _places.where(_items.id.between(row.id - _NEAR, row.id + _NEAR), _items.agent_id == row.agent_id, visible)
     if not reference:
-        return near.where(_items.source_ref.is_(None), _items.occurred_at == row.occurred_at)
+        return near.where(func.coalesce(_items.source_ref, "") == "", _items.occurred_at == row.occurred_at)
     source = str(place(row)[0][1])
     return near.where(func.substr(_items.source_ref, 1, len(source)) == source)
 
