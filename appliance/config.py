@@ -162,12 +162,8 @@ def is_secret(key: str) -> bool:
 
 def refusal_of_secret(key: str) -> str:
     """The sentence for a secret that was to be written into, or was found in, config.toml."""
-    remedy = (
-        "make a key for the phone with `membox key create --role capture`"
-        if key.endswith("capture_token")
-        else f"remove it, and keep it with `membox secrets set {key.rpartition('.')[2].replace('_', '-')}`"
-    )
-    return f"{key} is a secret and never stands in config.toml: {remedy}."
+    name = key.rpartition(".")[2].replace("_", "-")
+    return f"{key} is a secret and never stands in config.toml: remove it, and keep it with `membox secrets set {name}`."
 
 
 def _refuse_secrets(tables: Mapping[str, Any], source: str) -> None:

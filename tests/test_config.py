@@ -87,7 +87,7 @@ def test_a_wrong_file_is_refused_with_file_key_value_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ('[daemon]\ncapture_token = "tok-123"\n', "membox key create --role capture"),
+        ('[daemon]\ncapture_token = "tok-123"\n', "membox secrets set capture-token"),
         ('[daemon]\ndigest_smtp_password = "tok-123"\n', "membox secrets"),
         ('[llm]\nanthropic_api_key = "tok-123"\n', "membox secrets"),
     ],
@@ -210,7 +210,7 @@ def test_setting_in_an_empty_home_makes_a_private_file(home: Path) -> None:
         ("daemon.web_ui_prot", "9000", "did you mean web_ui_port?"),
         ("web_ui_port", "9000", "there is no section"),
         ("daemon.capture_enabled", "perhaps", "true or false"),
-        ("capture_token", "x", "membox key create --role capture"),
+        ("capture_token", "x", "membox secrets set capture-token"),
         ("llm.anthropic_api_key", "x", "membox secrets"),
         ("daemon.backup_mirror_path", "{home}/copies", "inside the home"),
         ("daemon.backup_mirror_path", "~nobody-of-that-name/copies", "an absolute path"),

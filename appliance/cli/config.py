@@ -13,7 +13,7 @@ from appliance.errors import NotConfiguredError
 from appliance.home import CONFIG_FILE
 from appliance.secrets import MAX_VALUE_BYTES
 
-_KEPT_AS_SECRETS = ("digest_smtp_password", "api_key")  # a capture token is a key: `membox key create` makes it
+_KEPT_AS_SECRETS = ("capture_token", "digest_smtp_password", "api_key")
 
 
 @click.group(epilog=examples("membox config show", "membox config set daemon.web_ui_port 9000"))

@@ -21,6 +21,7 @@ from appliance.daemon.time_sync import is_synchronised
 from appliance.lease import COMMAND, Lease
 from appliance.memory.embedding.light import LightEmbedder
 from appliance.notebook.models import Note
+from appliance.providers import Request
 from appliance.providers.usage import Limits, Most
 from appliance.storage.schema import idempotency, sign_in_tickets, web_sessions
 from appliance.web.app import make_app
