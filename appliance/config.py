@@ -163,7 +163,7 @@ def is_secret(key: str) -> bool:
 def refusal_of_secret(key: str) -> str:
     """The sentence for a secret that was to be written into, or was found in, config.toml."""
     name = key.rpartition(".")[2].replace("_", "-")
-    return f"{key} is a secret and never stands in config.toml: remove it, and keep it with `membox secrets set {name}`."
+    return f"{key} is a secret and never stands in config.toml: remove it, and keep it by `membox secrets set {name}`."
 
 
 def _refuse_secrets(tables: Mapping[str, Any], source: str) -> None:
