@@ -9,10 +9,10 @@ BUFFER = "working-buffer.md"
 TODO = "tasks/todo.md"
 LESSONS = "tasks/lessons.md"
 JOURNAL = "sessions/"
-DIGEST = "sessions/digest.md"
 ARCHIVE = "archive/"
 
 _DAY = re.compile(r"sessions/(\d{4}-\d{2}-\d{2})\.md")
+_DIGEST = re.compile(r"sessions/digest-\d{4}-\d{2}\.md")
 _PROJECT = re.compile(r"projects/([^/]+)\.md")
 _MAX_PATH = 400
 _MAX_NAME_BYTES = 200
@@ -69,6 +69,16 @@ def day_of(path: str) -> str | None:
     """The day `YYYY-MM-DD` whose journal the file is; None when it is no day's file."""
     match = _DAY.fullmatch(path)
     return match.group(1) if match else None
+
+
+def digest_path(day: str) -> str:
+    """The digest of the journal that the day `YYYY-MM-DD` belongs into."""
+    return f"{JOURNAL}digest-{day[:7]}.md"
+
+
+def is_digest(path: str) -> bool:
+    """Whether the file is a digest of the journal, which repeats what stands elsewhere."""
+    return _DIGEST.fullmatch(path) is not None
 
 
 def project_of(path: str) -> str | None:

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
 from appliance.clock import to_ms
-from appliance.notebook.documents import DIGEST, day_of
+from appliance.notebook.documents import day_of, is_digest
 from appliance.notebook.journal import came_from_web, time_in, without_rule
 from appliance.notebook.outline import Heading, code_lines, comment_lines, headings
 from appliance.notebook.plaintext import lines_of
@@ -49,13 +49,13 @@ class _Block:
 
 
 def cut(path: str, text: str, timezone: str, lines_before: int = 0) -> list[Section]:
-    """The sections of the file `path`, in order; none of the digest, which repeats what stands elsewhere.
+    """The sections of the file `path`, in order; none of a digest, which repeats what stands elsewhere.
 
     Args:
         text: the file's text, or its end that follows `lines_before` lines, beginning at a block of its own.
         timezone: IANA name, for the times of a day's entries.
     """
-    if path == DIGEST:
+    if is_digest(path):
         return []
     lines = lines_of(text)
     code, _ = code_lines(lines)

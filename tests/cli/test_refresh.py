@@ -57,8 +57,9 @@ def test_the_exit_code_says_what_went_wrong(written: Membox, llm: LlmServer) -> 
 
 def test_without_a_provider_it_says_that_the_notes_are_filed(written: Membox) -> None:
     written("config", "set", "llm.providers", "[]")
-    assert "filed in sessions/digest.md" in written("memory", "refresh", code=4).stderr
-    assert "We took SQLite" in written("memory", "show", "sessions/digest.md").stdout
+    assert "filed in sessions/digest-" in written("memory", "refresh", code=4).stderr
+    digest = next(row["path"] for row in written.json("memory", "list")["documents"] if "digest" in row["path"])
+    assert "We took SQLite" in written("memory", "show", digest).stdout
 
 
 def test_a_shrink_is_shown_and_approved_or_declined(written: Membox, llm: LlmServer) -> None:

@@ -17,7 +17,7 @@ from tests.notebook.scribe import MEMORY, Scribe, document_in
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # of both: test_refresh_in_time.py
 
 FILE = "GLOBAL_MEMORY.md"
-DIGEST = "sessions/digest.md"
+DIGEST = "sessions/digest-2026-11.md"
 ARCHIVE = "archive/memory-2026-11.md"
 PUSH = "- Never push to main without review"
 NOBODY = NoProviderError("no_provider", "No language model is set up.")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from appliance.notebook.documents import BUFFER, day_of
+from appliance.notebook.plaintext import digest
 from appliance.notebook.refresh import record
 from appliance.notebook.refresh.entries import Entry, entries_of, in_order, source_hash
 from appliance.notebook.refresh.models import Outcome
@@ -34,11 +35,11 @@ def gathered(notebook: Notebook, database: Database, timezone: str, target: str)
     """What waits to be merged into the file `target`."""
     result = Gathered()
     found: list[Entry] = []
-    for path, name in _unmerged_sources(notebook, database, target).items():
+    for path in _unmerged_sources(notebook, database, target):
         document = notebook.read(path)
         entries = entries_of(path, document.text, timezone, target)
         result.versions[path] = document.version
-        result.sources[path] = (name, {entry.hash for entry in entries})
+        result.sources[path] = (source_hash(target, digest(document.text)), {entry.hash for entry in entries})
         found += entries
     hashes = [entry.hash for entry in found]
     with database.read() as conn:
@@ -51,8 +52,8 @@ def gathered(notebook: Notebook, database: Database, timezone: str, target: str)
     return result
 
 
-def _unmerged_sources(notebook: Notebook, database: Database, target: str) -> dict[str, str]:
-    """The files of entries that are not merged whole as they are, by path, and the hash they will be known by."""
+def _unmerged_sources(notebook: Notebook, database: Database, target: str) -> list[str]:
+    """The files of entries that are not merged whole as they are."""
     there = {
         path: source_hash(target, held.stored.hash)
         for path, held in sorted(notebook.past.held().items())
@@ -60,4 +61,4 @@ def _unmerged_sources(notebook: Notebook, database: Database, target: str) -> di
     }
     with database.read() as conn:
         merged = record.known(conn, list(there.values()))
-    return {path: name for path, name in there.items() if name not in merged}
+    return [path for path, name in there.items() if name not in merged]

@@ -156,6 +156,12 @@ def count(conn: Connection) -> tuple[int, int]:
     return int(conn.execute(awaiting).scalar_one()), int(conn.execute(waiting).scalar_one())
 
 
+def stamp(conn: Connection) -> tuple[int, int]:
+    """What changes whenever an entry is merged or waits again."""
+    newest, held = select(func.max(_r.id)), select(func.count()).select_from(merged_entries)
+    return int(conn.execute(newest).scalar() or 0), int(conn.execute(held).scalar_one())
+
+
 # Forgetting
 
 

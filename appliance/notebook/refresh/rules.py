@@ -15,6 +15,7 @@ HEADING, ITEM, TEXT = "heading", "item", "text"
 
 _ITEM = re.compile(r"(\s*)((?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$))(.*)")
 _MARKUP = re.compile(r"[*_`\\]+")
+_LONGEST_TITLE = 100
 _CONSTRAINTS = re.compile(r"[\W\d_]*(?:hard\W+)?constraints?[\W_]*(?:\(.*\))?[\W_]*", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ class Outline:
         found: list[Section] = []
         for section in self.sections:
             inside = found and section.start < found[-1].end
-            if not inside and _CONSTRAINTS.fullmatch(section.heading.title):
+            if not inside and _is_constraints(section.heading.title):
                 found.append(section)
         return found
 
@@ -94,6 +95,10 @@ class Outline:
 
     def _zipped(self, start: int, end: int) -> Iterator[tuple[str, bool]]:
         return zip(self.lines[start:end], self.comment[start:end], strict=True)
+
+
+def _is_constraints(title: str) -> bool:
+    return len(title) <= _LONGEST_TITLE and _CONSTRAINTS.fullmatch(title) is not None
 
 
 def normal(text: str) -> str:

@@ -8,13 +8,14 @@ A reply that a check refuses changes nothing; its entries wait for the next run.
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
-from appliance.clock import Clock, to_ms
+from appliance.clock import Clock, local, to_ms
 from appliance.errors import MemboxError, NoProviderError
-from appliance.notebook.documents import CURATED, DIGEST, project_of
+from appliance.notebook.documents import CURATED, project_of
 from appliance.notebook.models import Document
 from appliance.notebook.plaintext import unified
 from appliance.notebook.refresh import prompt, record
@@ -22,7 +23,7 @@ from appliance.notebook.refresh.asking import Asking, Model
 from appliance.notebook.refresh.checks import Checked
 from appliance.notebook.refresh.decisions import Decisions
 from appliance.notebook.refresh.entries import Entry, in_order
-from appliance.notebook.refresh.filing import filed
+from appliance.notebook.refresh.filing import by_digest, filed
 from appliance.notebook.refresh.gathering import Gathered, gathered
 from appliance.notebook.refresh.models import Finished, Outcome, Progress, Refreshed, State
 from appliance.notebook.refresh.writing import Change, Writer
@@ -62,6 +63,7 @@ class Refresh:
         self._thread: threading.Thread | None = None
         self._progress: Progress | None = None
         self._last: Finished | None = None
+        self._counted: tuple[tuple[int, ...], int] = ((), 0)
 
     def run(self, path: str = CURATED) -> list[Refreshed]:
         """Merge all that waits into a file, in portions; what was done, nothing when nothing waits.
@@ -105,12 +107,18 @@ class Refresh:
 
         Raises what `run` raises but NoProviderError: the notes are filed then, which is no failure.
         """
-        there = [each.path for each in self._notebook.documents()]
-        try:
-            paths = [path for path in there if path == CURATED or project_of(path)]
-            done = [refreshed for path in paths for refreshed in self.run(path)]
-        except NoProviderError as error:
-            return error.sentence
+        paths = [each.path for each in self._notebook.documents() if each.path == CURATED or project_of(each.path)]
+        done: list[Refreshed] = []
+        faults: list[MemboxError] = []
+        for path in paths:
+            try:
+                done += self.run(path)
+            except NoProviderError as error:
+                return error.sentence
+            except MemboxError as error:  # one file's reply is no reason to leave the others
+                faults.append(error)
+        if faults:
+            raise faults[0]
         return " ".join(each.detail.partition("\n")[0] for each in done) or "Nothing new was noted."
 
     # A run beside everything else
@@ -131,7 +139,7 @@ class Refresh:
         progress = self._progress
         if progress is None and self._is_running():
             progress = Progress(path="", entries=0, characters=0)
-        waiting = progress.entries if progress else len(self._waiting(CURATED).entries)
+        waiting = progress.entries if progress else self._count_waiting()
         with self._database.read() as conn:
             awaiting, offered = record.count(conn)
         last = None if progress else self._last
@@ -159,6 +167,15 @@ class Refresh:
 
     def _waiting(self, path: str) -> Gathered:
         return gathered(self._notebook, self._database, self._timezone, path)
+
+    def _count_waiting(self) -> int:
+        """How many entries wait for the curated memory; counted anew only after something has changed."""
+        versions = sum(held.stored.version for held in self._notebook.past.held().values())
+        with self._database.read() as conn:
+            now = (versions, *record.stamp(conn))
+        if self._counted[0] != now:
+            self._counted = (now, len(self._waiting(CURATED).entries))
+        return self._counted[1]
 
     def _portion(self, path: str, found: Gathered) -> Refreshed:
         """Ask for one portion of what waits, and store what comes of it."""
@@ -218,20 +235,23 @@ class Refresh:
             return record.one(conn, refresh_id)[0]
 
     def _file(self, entries: list[Entry], row: dict[str, Any], why: str) -> str:
-        """File what waits in the digest, and say so."""
-        before = after = ""
+        """File what waits in the digests of its months, and say so."""
+        today = f"{local(self._clock(), self._timezone):%Y-%m-%d}"
+        by_path = by_digest(entries, today)
+        is_new = False
 
-        def edited(digest: str) -> str:
-            nonlocal before, after
-            before, after = digest, filed(digest, entries)
+        def edited(digest: str, path: str) -> str:
+            nonlocal is_new
+            after = filed(digest, by_path[path], today)
+            is_new |= after != digest
             return after
 
         def also(conn: Connection) -> None:
-            if before != after:
+            if is_new:
                 record.add(conn, **row, outcome=Outcome.FILED, detail=sentence)
 
-        sentence = f"{why} What was noted is filed in {DIGEST} and waits."
-        self._notebook.edit({DIGEST: edited}, MEMBOX, _FILED, also)
+        sentence = f"{why} What was noted is filed in {max(by_path)} and waits."
+        self._notebook.edit({path: partial(edited, path=path) for path in by_path}, MEMBOX, _FILED, also)
         return sentence
 
 
