@@ -40,7 +40,8 @@ def write_atomically(file: Path, content: str | bytes, mode: int = 0o600) -> Non
 def rewrite(file: Path, content: bytes, before: os.stat_result | None) -> None:
     """Replace somebody's `file`, which looked like `before` (None: was not there), keeping its permissions and owner.
 
-    Whoever wants a link followed resolves it first. A file that was not there is made, for its owner only.
+    Whoever wants a link followed resolves it first. A file that was not there is made, for its owner only, and its
+    directory if that alone is missing.
 
     Raises:
         ChangedError: it looks otherwise now; read it again.
@@ -48,7 +49,7 @@ def rewrite(file: Path, content: bytes, before: os.stat_result | None) -> None:
     """
     if before and not os.access(file, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(exist_ok=True)
     _clear_leftovers(file)
     descriptor, name = tempfile.mkstemp(prefix=_prefix(file), dir=file.parent)
     try:
