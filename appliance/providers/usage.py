@@ -104,7 +104,7 @@ class Usage:
         since = _c.at >= to_ms(self._clock() - timedelta(days=days))
         query = select(_c.provider, _c.model, *_SUMS).where(since).group_by(_c.provider, _c.model)
         with self._database.read() as conn:
-            found = [Spent(*row) for row in conn.execute(query)]
+            found = [Spent(row[0], row[1], *map(int, row[2:])) for row in conn.execute(query)]
         return sorted(found, key=lambda spent: (-spent.cost_micros, -spent.calls, spent.model))
 
     def forget_old(self) -> None:

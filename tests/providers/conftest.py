@@ -50,7 +50,7 @@ class Setup:
         self.secrets = Secrets(home)
         self.database = open_database(database_file)
         self.providers = Providers(lambda: load_config(home), self.secrets, self.database, self.clock)
-        self.providers._children = Here()  # type: ignore[assignment] - it has what is used
+        self.providers._children = Here()  # type: ignore[assignment]  # it has what is used
         self.set("core.timezone", "Europe/Berlin")
 
     def in_a_process(self) -> "Setup":

@@ -6,7 +6,8 @@ import pytest
 
 from appliance.errors import NoProviderError, ProviderError
 from appliance.providers import Request, prices
-from appliance.providers.usage import Limits, Most
+from appliance.providers.usage import Limits, Most, Spent, Usage
+from appliance.storage import Database
 from tests.llm_server import LlmServer, failed, good, truncated
 from tests.providers.conftest import Setup, by_anthropic, by_openai
 
@@ -120,3 +121,15 @@ def test_usage_of_more_than_a_year_is_forgotten(asked: Setup) -> None:
     asked.clock.now += timedelta(days=401)
     asked.providers.usage.forget_old()
     assert asked.providers.usage.since(500) == []
+
+
+def test_usage_is_summed_the_same_on_every_database(database: Database) -> None:
+    usage = Usage(database, lambda: datetime(2026, 11, 20, 12, tzinfo=UTC))
+    most = Most("small", 10, 20, 30)
+    numbers = [usage.begin(QUESTION, "openai", most, Limits(1, 100), "UTC") for _ in range(3)]
+    with pytest.raises(NoProviderError):
+        usage.begin(QUESTION, "openai", most, Limits(1, 100), "UTC")
+    usage.end(numbers[0], "failed", "", 1, 0, 0)
+    usage.end(numbers[1], "ok", "other", 5, 6, 7)
+    assert usage.since(1) == [Spent("openai", "small", 2, 1, 11, 20, 30), Spent("openai", "other", 1, 0, 5, 6, 7)]
+    assert usage.today("UTC") == Spent("", "", 3, 1, 16, 26, 37)
