@@ -28,12 +28,13 @@ def brief(buffer: str, project: str, key: str, resumes: bool) -> str:
     """
     parts = Buffer(buffer).of_project(project)
     part = next((each for each in parts if each.key == key), parts[-1] if parts else None)
-    how = f"call the tool session_recover, or run `membox session recover --project {project}`"
+    fresh = "" if resumes else " --fresh"
+    how = f"call the tool session_recover, or run `membox session recover --project {project}{fresh}`"
     noted = [f"{name}: {value}" for name in ("Task", "Blocked", "Next") if part and (value := part.head(name))]
     if not part or not noted:
-        return f"membox keeps the memory of this project. {_FIRST}: {how} --fresh."
+        return f"membox keeps the memory of this project. {_FIRST}: {how}."
     since = part.lines[0].removeprefix("## ")
-    end = f"Read on: {how}{'' if resumes else ' --fresh'}. {_GO_ON}"
+    end = f"Read on: {how}. {_GO_ON}"
     return _fitted(
         lambda most: f"{since}. {_NOTE}\n{barred(_LINE_END.join(_cut(each, most) for each in noted))}\n{end}"
     )
