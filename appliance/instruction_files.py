@@ -18,6 +18,7 @@ from appliance.errors import ConflictError, InvalidError
 from appliance.managed_block import Block, State, block_hash, found, placed, taken_out
 
 MAX_BYTES = 16 * 1024 * 1024
+_LONGEST_PATH = 512
 _ATTEMPTS = 3
 
 
@@ -38,8 +39,8 @@ class Seen:
 def expanded(path: str) -> Path:
     """Where a target is; InvalidError when the path leads nowhere."""
     file = Path(os.path.expanduser(path))  # unlike Path's, leaves a ~user whom there is not
-    if not file.is_absolute() or "\0" in path:
-        raise InvalidError("bad_target", f"{path!a} is no absolute path.")
+    if not file.is_absolute() or "\0" in path or len(path) > _LONGEST_PATH:
+        raise InvalidError("bad_target", f"{path[:80]!a} is no absolute path of at most {_LONGEST_PATH} characters.")
     return file
 
 

@@ -71,6 +71,13 @@ def test_a_new_memory_is_written_at_the_next_look_and_nothing_else_is(
 
 
 @sqlite_only
+def test_a_box_without_settings_has_no_targets(targets: Targets, root: Path) -> None:
+    (root.parent / "config.toml").unlink()
+    targets.keep_up()
+    assert targets.check_drift() == "There are no targets."
+
+
+@sqlite_only
 def test_what_was_changed_by_hand_waits_for_the_person_or_a_new_memory(
     targets: Targets, file: Path, learn: Callable[[str], None], told: list[str]
 ) -> None:
@@ -169,7 +176,7 @@ def test_machines_are_not_without_number(targets: Targets, monkeypatch: pytest.M
 
 
 @sqlite_only
-@pytest.mark.parametrize("path", ["CLAUDE.md", "~nobody-of-that-name/CLAUDE.md", "/a\0b"])
+@pytest.mark.parametrize("path", ["CLAUDE.md", "~nobody-of-that-name/CLAUDE.md", "/a\0b", "/" + "a" * 600])
 def test_a_target_is_an_absolute_path(targets: Targets, path: str) -> None:
     with pytest.raises(InvalidError):
         targets.add(path)

@@ -1,6 +1,7 @@
 """Do the files that carry the curated memory carry the one of now, on every machine?"""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from appliance.daemon.findings import Finding, ok, warn
@@ -18,9 +19,11 @@ def check(box: "Box", _deep: bool) -> Iterator[Finding]:
         rows = box.targets.overview()
     except NotFoundError:  # no memory, so nothing can drift from it
         return
-    bad = [row.sentence for row in rows if row.sentence]
-    for sentence in bad:
-        yield warn("targets", sentence, _REPAIR)
-    if rows and not bad:
-        last = min(row.checked_at for row in rows)
-        yield ok("targets", f"Every instruction file carries the memory ({len(rows)}; the last check-in {last}).")
+    for machine, own in groupby(rows, key=lambda row: row.machine):
+        seen = list(own)
+        bad = [row.sentence for row in seen if row.sentence]
+        yield from (warn("targets", sentence, _REPAIR) for sentence in bad)
+        if not bad:
+            last = max(row.checked_at for row in seen)
+            where = f"on {machine} (checked in at {last})" if machine else "of this box"
+            yield ok("targets", f"The instruction files {where} carry the memory ({len(seen)}).")

@@ -150,7 +150,10 @@ class Targets:
         held = self._notebook.past.held().get(CURATED)
         if held is None or held.stored.deleted:
             return None
-        return held.stored.version, (self._home / CONFIG_FILE).stat().st_mtime_ns
+        try:
+            return held.stored.version, (self._home / CONFIG_FILE).stat().st_mtime_ns
+        except FileNotFoundError:  # every setting has its default
+            return held.stored.version, 0
 
     def _do(self, how: str, paths: Sequence[str]) -> list[Seen]:
         """Do it to the box's targets, and remember how they are."""
