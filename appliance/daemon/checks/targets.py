@@ -18,7 +18,9 @@ def check(box: "Box", _deep: bool) -> Iterator[Finding]:
     try:
         rows = box.targets.overview()
     except NotFoundError:  # no memory, so nothing can drift from it
-        return
+        rows = []
+    if not rows:
+        yield ok("targets", "No instruction file is to carry the memory.")
     for machine, own in groupby(rows, key=lambda row: row.machine):
         seen = list(own)
         bad = [row.sentence for row in seen if row.sentence]
