@@ -8,18 +8,29 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect
+from sqlalchemy import ColumnElement, Connection, Dialect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.expression import Executable
 
+from appliance.storage.schema import memory_items
+
 type Values = Mapping[str, Any]
+
+_items_that = select(memory_items.c.id)
 
 
 @lru_cache(maxsize=4)  # a recall asks several times for the same condition
 def written(condition: ColumnElement[bool], dialect: Dialect) -> tuple[str, tuple[Any, ...]]:
-    """A condition as SQL, and the values of its question marks in order; for a dialect that has question marks."""
-    compiled: Any = condition.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    return str(compiled), tuple(compiled.params[name] for name in compiled.positiontup or ())
+    """A condition on items as SQL, and the values of its question marks in order; for a dialect that has such.
+
+    It is for statements that read from `memory_items`, by that name.
+    """
+    # Within such a statement: else a subquery in the condition would not know which item it is about.
+    whole: Any = _items_that.where(condition).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    before, where, text = str(whole).partition("\nWHERE ")
+    if "," in before or not where:
+        raise ValueError("a condition on items is about no other table")
+    return f"({text})", tuple(whole.params[name] for name in whole.positiontup or ())
 
 
 class Direct:

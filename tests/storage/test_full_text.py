@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, select, true, update
+from sqlalchemy import Connection, delete, exists, insert, or_, select, true, update
 
 from appliance.storage import Database
-from appliance.storage.schema import memory_items
+from appliance.storage.schema import memory_items, summary_sources
 from appliance.text import content_words, searchable
 
 
@@ -81,6 +81,31 @@ def test_what_a_caller_may_see_is_part_of_the_query_and_not_applied_after_its_li
     with database.read() as conn:
         rows = database.full_text(conn, ["gate"], memory_items.c.tenant_id == "home", 1)
     assert [row.memory_id for row in rows] == ["mine"]
+
+
+def test_a_condition_of_alternatives_holds_beside_the_words(database: Database) -> None:
+    rows = [
+        item("ours", "a gate"),
+        item("silent", "a door"),
+        item("next", "no gate", "shed"),
+        item("theirs", "gate", "x"),
+    ]
+    database.write(lambda conn: conn.execute(insert(memory_items), rows).close())
+    visible = or_(memory_items.c.tenant_id == "home", memory_items.c.tenant_id == "shed")
+    with database.read() as conn:
+        assert {row.memory_id for row in database.full_text(conn, ["gate"], visible, 9)} == {"ours", "next"}
+        assert {row.memory_id for row in database.containing(conn, ["gate"], visible, 9)} == {"ours", "next"}
+
+
+def test_a_condition_that_looks_into_another_table_is_asked_of_each_item(database: Database) -> None:
+    store(database, summary="all about the gate", source="the gate is green")
+    links = select(memory_items.c.id, memory_items.c.id).where(memory_items.c.memory_id == "summary")
+    database.write(
+        lambda conn: conn.execute(insert(summary_sources).from_select(["summary_id", "source_id"], links)).close()
+    )
+    visible = ~exists().where(summary_sources.c.summary_id == memory_items.c.id)
+    with database.read() as conn:
+        assert [row.memory_id for row in database.full_text(conn, ["gate"], visible, 9)] == ["source"]
 
 
 @pytest.mark.parametrize(
