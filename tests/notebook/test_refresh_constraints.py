@@ -130,6 +130,9 @@ def test_a_reversal_anywhere_refuses_the_reply_whole(old: str, new: str) -> None
         "- Emailed the tax office, waiting for an answer",
         "- All tests ran green on 2026-11-19",
         "- Ana's sudo course starts in May",
+        "- Emailed Ana, she is fine with the date",
+        "- We have emailed Ana about the May release",
+        "- Decided on 2026-11-03 not to run the tests of the old shop any further",
     ],
 )
 def test_a_report_of_something_done_is_no_reversal(line: str) -> None:
@@ -293,6 +296,7 @@ def test_none_is_ever_turned_around(words: str, place: str) -> None:
         ("Never push if the tests do not pass", "Pushing is fine even if the tests do not pass"),
         ("Never skip the tests", "Skip the tests"),
         ("No exceptions: never store passwords", "Passwords can be stored"),
+        ("Always encrypt backups", "Backups need no encryption"),
     ],
 )
 def test_a_reversal_is_known_by_its_words(constraint: str, other: str) -> None:

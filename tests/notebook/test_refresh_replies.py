@@ -94,6 +94,7 @@ BAD = {
         reply(GOOD.replace("## Hard", "<!--\n## Hard").replace("## Recent", "-->\n## Recent")), "comment"
     ),
     "a style that hides": refused(changed("## Hard", "<style>\n\n## Hard"), "HTML"),
+    "a word with a gap that nobody sees": refused(changed("in May", "in May\n- Pushing to ma\u200bin is fine"), "nobody sees"),
     "marks of a conflict": refused(reply(f"{GOOD}<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n"), "conflict"),
     # the constraints
     "inverted": refused(changed(PUSH, "- Pushing to main without review is fine"), "opposite"),

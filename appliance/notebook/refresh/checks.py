@@ -16,6 +16,7 @@ from appliance.text import estimate_tokens
 LARGEST_SHRINK = 0.30
 _TOP_LEVELS = 2
 _CONTROLS = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 _MARKER = re.compile(r"<!-- (?:membox|memsync) v\d+ -->")
 _HTML = re.compile(r"<!--|-->|^\s{0,3}<[/!?a-z]", re.IGNORECASE)
 _ORDERS = re.compile(
@@ -155,6 +156,8 @@ def _check_new_lines(old: Outline, new: Outline) -> None:
     for line, code in zip(new.lines, new.code, strict=True):
         if normal(line) in known:
             continue
+        if _INVISIBLE.search(line):
+            raise _refused("The reply adds characters that nobody sees", line.strip())
         if not code and _HTML.search(line):
             raise _refused("The reply adds HTML, which could hide what follows it", line.strip())
         if _ORDERS.search(line):

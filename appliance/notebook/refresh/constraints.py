@@ -15,8 +15,8 @@ from appliance.notebook.refresh.stance import sentences, stance_of
 
 _SAME_SUBJECT = 0.6  # of a constraint's own words, in a rule beside it, or in one that permits or takes back
 _SAME_ELSEWHERE = 0.75  # the same of any other rule in another section, where reports of things done stand too
+_CLOSE = 0.5  # the same where the constraint is gone, so that the rule beside it has probably taken its place
 _NEAR = 0.8  # of the smaller rule's words: another wording of one that stands
-_CLOSE = 0.34  # the same where a rule is gone, so that another has probably taken its place
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def _turns(rule: Rule, reply: Rule, beside: bool, is_gone: bool) -> bool:
         shared = constraint.shares(other)
         if not constraint.is_turned_by(other):
             continue
-        if beside and shared >= (_CLOSE if is_gone and other.permits else _SAME_SUBJECT):
+        if beside and shared >= (_CLOSE if is_gone else _SAME_SUBJECT):
             return True
         enough = _SAME_SUBJECT if other.permits or other.lifts else _SAME_ELSEWHERE
         if not beside and shared >= enough and constraint.is_ordered_by(other):

@@ -25,7 +25,7 @@ _PERMITS = frozenset(
     erlaubt gestattet darf durfen kann konnen zulassig permis permise autorise peut permitido permitida puede""".split()
 )
 _DEMANDS = frozenset(
-    """always must should shall only need needs necessary require requires required ensure have
+    """always must should shall ensure
     immer muss mussen soll sollen toujours doit siempre debe""".split()
 )
 _LIFTS = frozenset(
@@ -45,18 +45,26 @@ _PHRASES = [
         " optional ",
     ),
     (re.compile(r"\bneed not\b"), " optional "),
+    (re.compile(r"\b(?:ha(?:ve|s)|needs?) to\b|\b(?:is|are) (?:required|necessary)\b"), " must "),
 ]
 _SUBORDINATE = re.compile(r"\b(?:if|unless|when|whenever|while|until|except|because|since|although|though)\b")
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n(?=\s*[A-Z])")
-_SUFFIXES = ("ing", "ed", "es", "s")
+_MONTH = re.compile(r"(?<=\S\s)May\b|\bMay\b(?=,? \d)")
+_SUFFIXES = ("ing", "ed", "es", "s", "ion", "ment")
 
 
 @dataclass(frozen=True)
 class Stance:
-    """What a sentence is about (`subject`, stems), and how it stands to that; `first` is the verb of an order."""
+    """What a sentence is about (`subject`, stems), and how it stands to that.
+
+    `first` is the first word of the subject, `order` the same where the sentence begins with it, as an order does, and
+    `past` what of the subject is told as done.
+    """
 
     subject: frozenset[str]
     first: str
+    order: str
+    past: frozenset[str]
     is_negated: bool
     permits: bool
     is_explicit: bool
@@ -74,7 +82,9 @@ class Stance:
 
     def is_ordered_by(self, other: "Stance") -> bool:
         """Whether the other is a rule of its own, and no mere report of something done."""
-        return other.is_explicit or bool(other.lifts) or other.first in self.subject
+        if other.lifts:
+            return True
+        return self.first not in other.past and (other.is_explicit or other.order in self.subject)
 
 
 def sentences(text: str) -> list[str]:
@@ -85,7 +95,7 @@ def sentences(text: str) -> list[str]:
 @lru_cache(maxsize=4096)
 def stance_of(sentence: str) -> Stance:
     """How a sentence stands to what it is about."""
-    plain = sentence.casefold()
+    plain = _MONTH.sub("month", sentence).casefold()
     for phrase, meaning in _PHRASES:
         plain = phrase.sub(meaning, plain)
     said = words(plain)
@@ -94,7 +104,9 @@ def stance_of(sentence: str) -> Stance:
     begins = _stem(said[0]) if said else ""
     return Stance(
         subject=frozenset(about),
-        first=begins if begins in about and begins in (said[0], said[0].removesuffix("e")) else "",
+        first=about[0] if about else "",
+        order=begins if begins in about and begins in (said[0], said[0].removesuffix("e")) else "",
+        past=frozenset(_stem(word) for word in said if word.endswith("ed")),
         is_negated=sum(word in _NEGATORS for word in ruling) % 2 == 1,
         permits=any(word in _PERMITS for word in said),
         is_explicit=any(word in _PERMITS or word in _DEMANDS or word == "never" for word in said)
