@@ -3,10 +3,13 @@
 import re
 from dataclasses import dataclass
 
-from appliance.agents.sessions.rules import kinds_of
+from appliance.agents.sessions.judgement import judge
+from appliance.agents.sessions.rules import kinds_of, says_something
 from appliance.quoting import without_recalled
 
 MOST_FOUND = 20
+# Log odds: above the one the model lets a rule's finding pass, above the other it needs no rule.
+_VETO, _ENOUGH = -1.0, 1.0
 _MOST_READ = 8_000  # characters; what is longer was pasted
 _LONGEST = 600  # characters of a sentence
 
@@ -47,7 +50,7 @@ def classes_of(message: str) -> frozenset[str]:
 def _classified(message: str) -> list[tuple[str, list[str]]]:
     found: list[tuple[str, list[str]]] = []
     previous: list[str] = []
-    for sentence in _sentences(message):
+    for sentence in sentences(message):
         kinds = _kinds(sentence)
         if not kinds and previous and _WHY.search(sentence) and not sentence.endswith("?"):
             text, its = found[-1]
@@ -62,7 +65,12 @@ def _kinds(sentence: str) -> list[str]:
     said = _QUOTED.sub(_blank, sentence[:_LONGEST]).strip()
     if said.rstrip("\"')] ").endswith("?") or said.startswith("/"):
         return []
-    return kinds_of(said)
+    if not says_something(said):
+        return []
+    kinds, judged = kinds_of(said), judge(said)
+    if kinds and judged.score > _VETO:
+        return kinds
+    return [judged.kind] if judged.score > _ENOUGH else []
 
 
 def _blank(quoted: re.Match[str]) -> str:
@@ -70,23 +78,24 @@ def _blank(quoted: re.Match[str]) -> str:
     return quoted.group() if " " not in quoted.group() else '"…"'
 
 
-def _sentences(message: str) -> list[str]:
+def sentences(message: str) -> list[str]:
+    """What a person says in a message, sentence by sentence, without what was pasted."""
     text = without_recalled(message[:_MOST_READ])
     text = _TAGGED.sub("\n", _FENCED.sub("\n", text)).replace("’", "'")
-    sentences: list[str] = []
+    found: list[str] = []
     for line in text.splitlines():
         if _PASTED.match(line):
             continue
-        sentences += _of_line(_BULLET.sub("", line))
-    return sentences
+        found += _of_line(_BULLET.sub("", line))
+    return found
 
 
 def _of_line(line: str) -> list[str]:
-    sentences: list[str] = []
+    found: list[str] = []
     for piece in _END.split(line.strip()):
-        joined = sentences and (_ABBREVIATED.search(sentences[-1]) or _ALONE.fullmatch(sentences[-1]))
+        joined = found and (_ABBREVIATED.search(found[-1]) or _ALONE.fullmatch(found[-1]))
         if joined:
-            sentences[-1] += f" {piece.strip()}"
+            found[-1] += f" {piece.strip()}"
         elif piece.strip():
-            sentences.append(piece.strip())
-    return sentences
+            found.append(piece.strip())
+    return found
