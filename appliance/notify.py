@@ -75,7 +75,7 @@ class Notifier:
             name = target or self._settings().daemon.drift_notify
             return self._handed_over(name, title, text)
         except Exception:  # noqa: BLE001 - whoever has something to tell is not to fail by it; the log has it
-            _log.exception("a message could not be handed over")
+            _log.exception("the message %r could not be handed over: %s", title, text)
             return False
 
     def targets(self) -> list[Target]:

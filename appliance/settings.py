@@ -198,7 +198,7 @@ class Llm(Section):
 
 
 class Session(Section):
-    """Sessions of agents: how many tokens an agent's context holds, and how full it is when the log leaves the buffer."""
+    """Sessions of agents: how many tokens a context holds, and how full it is when the log leaves the buffer."""
 
     context_tokens: Annotated[int, Field(ge=1000, le=10_000_000, description="1000 to 10000000 tokens")] = 200_000
     rotate_at: Annotated[float, Field(gt=0, le=1, description="a share of the context, more than 0 to 1")] = 0.6
@@ -307,12 +307,14 @@ class Settings(BaseModel):
     tailnet: Tailnet = Field(default_factory=Tailnet)
 
 
-# Read at every use (backup/service.py, cli/snapshots.py, notebook/targets, providers); every other setting counts from
-# the daemon's next start.
+# Read at every use (backup/service.py, cli/snapshots.py, notebook/targets, providers, notify.py); every other setting
+# counts from the daemon's next start.
 LIVE_KEYS = frozenset(
     {
         "daemon.backup_mirror_path",
         "core.model",
+        "daemon.drift_notify",
+        *(f"daemon.{key}" for key in Daemon.model_fields if key.startswith(("digest_email_", "digest_smtp_"))),
         *(f"llm.{key}" for key in Llm.model_fields),
         *(f"backups.{key}" for key in Backups.model_fields),
         *(f"paths.{key}" for key in Paths.model_fields),

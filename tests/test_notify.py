@@ -91,7 +91,7 @@ def serve_mail(localhost: Path) -> Iterator[Callable[..., tuple[Inbox, int]]]:
 
         def login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
             is_right = isinstance(given, LoginPassword) and given.password == PASSWORD.encode()
-            return AuthResult(success=is_right)
+            return AuthResult(success=is_right, handled=False)
 
         tls: dict[str, Any] = {"tls_context": context, "require_starttls": True, "authenticator": login}
         tls["auth_exclude_mechanism"] = ["PLAIN"]  # one try is enough

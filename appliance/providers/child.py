@@ -21,6 +21,7 @@ COMPLETE, MODELS = "complete", "models"
 _ATTEMPTS = 3
 _FIRST_WAIT_SECONDS = 0.5
 _GRACE_SECONDS = 5
+_LONGEST_ANSWER = 8_000_000  # characters
 _IN_WORDS = "\n\nAnswer with one JSON object that keeps to this JSON Schema, and with nothing around it:\n"
 
 
@@ -64,37 +65,51 @@ def answer(message: dict[str, Any], say: Say) -> None:
         say({"error": {"sentence": f"It failed in a way that was not foreseen ({type(fault).__name__})."}})
 
 
+class _Heard:
+    """Hands on what comes, and counts it: once an answer has begun, it is not asked for again."""
+
+    def __init__(self, on_text: OnText | None) -> None:
+        self.on_text = on_text
+        self.characters = 0
+
+    def __call__(self, text: str) -> None:
+        self.characters += len(text)
+        if self.characters > _LONGEST_ANSWER:
+            raise Failure("The answer is longer than any could be.")
+        if self.on_text is not None:
+            self.on_text(text)
+
+
 def _answered(provider: Provider, request: Request, on_text: OnText | None, seconds: float) -> Reply:
     """The answer, tried for again while that may help and nothing of it has come yet."""
-    if request.schema is not None and Capability.SCHEMA not in provider.capabilities:
-        words = f"{request.system}{_IN_WORDS}{json.dumps(request.schema)}"
-        request = replace(request, system=words, schema=None)
-    deadline = time.monotonic() + seconds
-    has_begun = False
-
-    def begun(text: str) -> None:
-        nonlocal has_begun
-        has_begun = True
-        if on_text is not None:
-            on_text(text)
-
+    deadline, heard = time.monotonic() + seconds, _Heard(on_text)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            is_streamed = on_text is not None and Capability.STREAM in provider.capabilities
-            reply = provider.stream(request, begun) if is_streamed else provider.complete(request)
+            return _asked(provider, _fitting(provider, request), heard)
         except Failure as failure:
-            if not failure.may_pass or has_begun or attempt == _ATTEMPTS:
+            if not failure.may_pass or heard.characters or attempt == _ATTEMPTS:
                 raise
             wait = _wait(failure, attempt)
             if time.monotonic() + wait > deadline:
                 failure.sentence += f" It asks to wait {wait:.0f} s, which is longer than llm.timeout_seconds allows."
                 raise
             time.sleep(wait)
-        else:
-            if on_text is not None and not is_streamed:
-                on_text(reply.text)
-            return reply
     raise AssertionError("unreachable")
+
+
+def _fitting(provider: Provider, request: Request) -> Request:
+    """`request` with its schema in words, where the provider knows none."""
+    if request.schema is None or Capability.SCHEMA in provider.capabilities:
+        return request
+    return replace(request, system=f"{request.system}{_IN_WORDS}{json.dumps(request.schema)}", schema=None)
+
+
+def _asked(provider: Provider, request: Request, heard: _Heard) -> Reply:
+    if heard.on_text is not None and Capability.STREAM in provider.capabilities:
+        return provider.stream(request, heard)
+    reply = provider.complete(request)
+    heard(reply.text)
+    return reply
 
 
 def _wait(failure: Failure, attempt: int) -> float:

@@ -4,11 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field
 
 from appliance.errors import MalformedReplyError, ProviderError
 
 OnText = Callable[[str], object]
+Count = Annotated[int, Field(ge=0, le=10**15)]  # what a server says of itself may be anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class Reply:
     text: str
     provider: str
     model: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_micros: int = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cost_micros: Count = 0
     truncated: bool = False
 
     def data(self) -> dict[str, Any]:
@@ -67,6 +70,7 @@ class Reply:
             )
         try:
             data = json.loads(self.text)
+            json.dumps(data, ensure_ascii=False).encode()  # an escape may be half of a character, which is no text
         except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):

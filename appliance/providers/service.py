@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from time import monotonic
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from appliance.clock import Clock
 from appliance.config import Config
@@ -147,11 +147,14 @@ class Providers:
                 on_text(text)
 
         try:
-            reply: Reply = _reply_type().validate_python(self._said(name, asked, settings, counted)["reply"])
+            fields = self._said(name, asked, settings, counted)["reply"]
+            reply: Reply = _reply_type().validate_python(fields)
+        except ValidationError as fault:
+            raise Failure("What it says of its answer is not possible.") from fault
         except _OverTimeError as fault:  # what was sent and what came will be charged all the same
             sent = len(request.system + request.prompt) // _CHARACTERS_A_TOKEN
             raise Failure(str(fault), input_tokens=sent, output_tokens=came // _CHARACTERS_A_TOKEN) from fault
-        return reply
+        return replace(reply, text=reply.text.encode("utf-8", "replace").decode())
 
     def _said(self, name: str, asked: Line, settings: Config, on_text: OnText = lambda _text: None) -> Line:
         """The last line of the child's, which is no failure."""

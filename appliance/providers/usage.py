@@ -7,6 +7,7 @@ is killed meanwhile has spent nothing unseen, and two at once cannot both take w
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
@@ -18,6 +19,7 @@ from appliance.storage.schema import model_usage
 
 OK, TRUNCATED, FAILED, BEGUN = "ok", "truncated", "failed", "begun"
 KEPT = timedelta(days=400)
+_MOST = 10**15  # what a server says of itself may be anything
 _c = model_usage.c
 _log = logging.getLogger(__name__)
 
@@ -86,9 +88,9 @@ class Usage:
 
     def end(self, number: int, outcome: str, model: str, input_tokens: int, output_tokens: int, cost: int) -> None:
         """Write down how the call `number` went and what it took. What cannot be written now stays as it began."""
-        told = {
-            "outcome": outcome, "input_tokens": input_tokens, "output_tokens": output_tokens, "cost_micros": cost,
-        } | ({"model": model[:128]} if model else {})  # fmt: skip
+        taken = {"input_tokens": input_tokens, "output_tokens": output_tokens, "cost_micros": cost}
+        told: dict[str, Any] = {name: min(max(count, 0), _MOST) for name, count in taken.items()}
+        told |= {"outcome": outcome} | ({"model": model[:128]} if model else {})
         try:
             self._database.write(lambda conn: conn.execute(update(model_usage).where(_c.id == number).values(told)))
         except MemboxError as fault:  # the answer is there, and was paid for

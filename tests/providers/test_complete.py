@@ -132,11 +132,30 @@ def test_without_any_it_says_what_to_do(setup: Setup) -> None:
     assert caught.value.word == "no_provider"
 
 
-@pytest.mark.parametrize("answer", [fenced(DOCUMENT), in_prose(DOCUMENT), good("[]"), good(""), good("[" * 100_000)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(fenced(DOCUMENT), in_prose(DOCUMENT)),
+        *(good("[]"), good(""), good("[" * 100_000), good('{"document": "\\ud83d half of a character"}')),
+    ],
+)
 def test_a_reply_that_is_not_the_json_asked_for_is_malformed(asked: Setup, llm: LlmServer, answer: Answer) -> None:
     llm.will(answer)
     with pytest.raises(MalformedReplyError):
         asked.providers.complete(QUESTION).data()
+
+
+@pytest.mark.parametrize("tokens", [-5, 10**30])
+def test_what_a_server_says_of_itself_may_be_anything(asked: Setup, llm: LlmServer, tokens: int) -> None:
+    llm.will(good("\ud83d fine", input_tokens=tokens, output_tokens=tokens))
+    with pytest.raises(ProviderError, match="not possible"):
+        asked.providers.complete(QUESTION)
+    assert asked.providers.usage.since(1)[0].failed == 1
+
+
+def test_half_of_a_character_is_no_text(asked: Setup, llm: LlmServer) -> None:
+    llm.will(good("\ud83d fine"))
+    assert asked.providers.complete(QUESTION).text == "? fine"
 
 
 def test_a_truncated_reply_says_so(asked: Setup, llm: LlmServer) -> None:
