@@ -13,6 +13,7 @@ import yaml
 ReadYaml = Callable[[Path], Any]
 SECRET = re.compile(r"(_key|_token|_password|_secret)$")
 TASK_KEYWORDS = {"block", "rescue", "always"}
+INCLUDE, IMPORT = "ansible.builtin.include_tasks", "ansible.builtin.import_role"
 ROOT = Path(__file__).parents[2]
 
 
@@ -79,6 +80,17 @@ def test_handlers_are_called_by_a_topic_that_somebody_listens_to(role: Path, rea
     for task in all_tasks(role / "tasks", role / "handlers"):
         called = task.get("notify", [])
         assert set([called] if isinstance(called, str) else called) <= topics
+
+
+def test_what_a_role_leaves_to_the_playbook_the_playbook_does_before_the_roles_turn(
+    role: Path, read_yaml: ReadYaml
+) -> None:
+    left = "not membox_begun | default(false)"
+    tasks = {task[INCLUDE] for task in read_yaml(role / "tasks/present.yml") if task.get("when") == left}
+    steps = [step for step in read_yaml(ROOT / "playbooks/site.yml")[0]["pre_tasks"] if IMPORT in step]
+    ours = [step for step in steps if step[IMPORT]["name"] == role.name]
+    assert sorted(tasks) == sorted(step[IMPORT]["tasks_from"] for step in ours)
+    assert {step["when"] for step in ours} <= {f"{role.name}_state == 'present'"}
 
 
 def modules(task: dict[str, Any]) -> list[str]:
