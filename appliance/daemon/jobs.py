@@ -113,9 +113,10 @@ def _vectors(box: "Box") -> Upkeep:
 
 
 def purge(box: "Box") -> None:
-    """Delete used-up tickets, ended sessions, idempotency keys past their day, old signals, jobs and runs."""
+    """Delete used-up tickets, ended sessions, idempotency keys past their day, old signals, usage, jobs and runs."""
     box.access.purge()
     box.memory.purge()
     box.registry.purge()
+    box.providers.usage.forget_old()
     box.jobs.purge()
     Runs(box.database, box.clock).forget_old()
