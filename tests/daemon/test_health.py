@@ -279,12 +279,16 @@ def test_pages_that_ask_again_start_no_program_again_but_the_doctor_does(
 
 
 def test_the_schedule_shows_last_and_next_run(box: Box, home: Path, tmp_path: Path) -> None:
-    before, drill = call(box, "GET", "/v1/schedule")[1]["jobs"]
+    def jobs() -> tuple[Any, Any]:
+        told = {job["name"]: job for job in call(box, "GET", "/v1/schedule")[1]["jobs"]}
+        return told["mirror"], told["drill"]
+
+    before, drill = jobs()
     assert (before["name"], before["enabled"], before["last_run"], before["next_run"]) == ("mirror", False, None, None)
     set_value(home, "daemon.backup_mirror_path", str(tmp_path / "usb" / "mirror"))
     call(box, "POST", "/v1/backups")
     assert (drill["name"], drill["enabled"]) == ("drill", False)
-    after, drill = call(box, "GET", "/v1/schedule")[1]["jobs"]
+    after, drill = jobs()
     assert (after["outcome"], after["last_run"]) == ("ok", "2026-11-20T09:00:00.000Z")
     assert after["last_success"] == after["last_run"]
     assert after["next_run"] == "2026-11-20T10:00:00.000Z"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from appliance.daemon.findings import Finding, warn
+from appliance.daemon.findings import Finding, ok, warn
 
 if TYPE_CHECKING:
     from appliance.box import Box
@@ -24,3 +24,7 @@ def check(box: "Box", _deep: bool) -> Iterator[Finding]:
             "A hard constraint was kept as it is, and another wording of it suggested.",
             "Take the suggestion or leave it on the page Refresh (/refresh).",
         )
+    if not state.awaiting_approval and not state.offered:
+        yield ok("refresh", "Nothing of a refresh waits for you.")
+    if not (state.awaiting_approval or state.offered):
+        yield ok("refresh", f"No refresh waits for a decision; entries to be taken in: {state.waiting_entries}.")
