@@ -91,6 +91,10 @@ def test_a_reworded_line_is_kept_and_its_wording_offered(kept: str, wording: str
     assert guard.put_back == []
 
 
+def test_another_title_for_them_is_no_second_section() -> None:
+    assert guarded(MEMORY, replaced("## Hard constraints", "## Constraints:")).text == MEMORY
+
+
 def test_only_another_way_to_write_a_line_is_not_worth_an_offer() -> None:
     guard = guarded(MEMORY, replaced(PUSH, "* **Never** push to `main` without review"))
     assert (guard.text, guard.put_back, guard.offers) == (MEMORY, [], [])

@@ -37,7 +37,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Section:
-    """A section by its heading; `path` names the headings above it and its own, `end` is exclusive."""
+    """A section by its heading; `end` is exclusive.
+
+    `path` names the headings above it and its own; one of constraints has the same name however it is written.
+    """
 
     path: tuple[str, ...]
     heading: Heading
@@ -72,7 +75,7 @@ class Outline:
         for place, heading in enumerate(self.headings):
             above = [*(each for each in above if each.level < heading.level), heading]
             following = (each.index for each in self.headings[place + 1 :] if each.level <= heading.level)
-            path = tuple(normal(each.title) for each in above)
+            path = tuple("constraints" if _is_constraints(each.title) else normal(each.title) for each in above)
             found.append(Section(path, heading, next(following, len(self.lines))))
         return found
 
