@@ -120,7 +120,7 @@ def _settings(flat: dict[str, Any], left: list[str]) -> Iterator[tuple[str, Any]
             if value := flat.pop(theirs, None):
                 yield ours, value
     elif flat.get("llm.backend") == "gemini":
-        left.append("Gemini is asked by its OpenAI-compatible address here: see llm.openai_base_url and llm.openai_model.")
+        left.append("Gemini is asked by its OpenAI-compatible address: set llm.openai_base_url and llm.openai_model.")
     for key, value in flat.items():
         ours, default = _SAME.get(key, ("", None))
         if ours and value != default:
