@@ -122,6 +122,12 @@ def test_a_hook_that_is_killed_half_way_has_been_counted(hooks: Hooks, silent_bo
     assert hooks.failures == 1
 
 
+def test_failures_that_cannot_be_counted_keep_nobody(hooks: Hooks, box: Box) -> None:
+    hooks.place.failures.mkdir()
+    hooks("UserPromptSubmit", prompt=PROMPT)
+    assert f"## {hooks.project.name} · " in buffer(box)
+
+
 def test_it_does_nothing_for_memboxs_own_calls(hooks: Hooks, box: Box) -> None:
     hooks.environ["MEMBOX_HOOKS"] = "off"
     hooks("UserPromptSubmit", prompt=PROMPT)

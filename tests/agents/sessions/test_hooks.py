@@ -1,6 +1,7 @@
 """What Claude Code's hooks say, from the start of a session to its end: durable in the notebook's files."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -213,3 +214,22 @@ def test_a_persons_edit_between_two_events_stays(agent: Agent, read: Read, box: 
     agent.says("We decided to keep both formats.")
     assert read(BUFFER).endswith("## Mine\n\nBuy oil.\n")
     assert "decision: We decided to keep both formats.\n" in read(BUFFER)
+
+
+def test_sessions_that_speak_at_once_lose_nothing(another: Callable[..., Agent], read: Read) -> None:
+    agents = [another(session_id=f"s-{number}") for number in range(4)]
+
+    def speak(agent: Agent) -> None:
+        for number in range(5):
+            agent.says(f"We decided to keep plan {number} of {agent.session_id}.")
+            agent(
+                "PostToolUseFailure", tool_name="Bash", tool_input={"command": agent.session_id}, error=f"no {number}"
+            )
+
+    with ThreadPoolExecutor(len(agents)) as pool:
+        list(pool.map(speak, [*agents, *agents]))
+    for agent in agents:
+        for number in range(5):
+            assert read(BUFFER).count(f"decision: We decided to keep plan {number} of {agent.session_id}.\n") == 2
+            assert read(LESSONS).count(f"Bash {agent.session_id}: no {number}\n") <= 1
+    assert read(LESSONS).count("failed:") >= 4
