@@ -17,9 +17,9 @@ from appliance.notebook.plaintext import lines_of
 from appliance.notebook.sections import Section, cut
 from appliance.quoting import without_recalled
 
-_SESSION_LINE = re.compile(r"- (?:(?P<day>\d{4}-\d{2}-\d{2}) )?(?:(?P<time>\d{2}:\d{2}(?::\d{2})?) )?(?P<kind>\w+): .*")
+_LINE = re.compile(r"[-*] (?:(?P<day>\d{4}-\d{2}-\d{2}) )?(?:(?P<time>\d{2}:\d{2}(?::\d{2})?) )?(?P<said>\S.*)")
 _SESSION_ENTRY = re.compile(r"### \d{2}:\d{2}:\d{2} \(session\)")
-_EXCHANGE = ("asked", "did")  # kinds of lines that only log who said what
+_EXCHANGE = ("asked: ", "did: ")  # how lines begin that only log who said what
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,17 @@ def _of_buffer(text: str, target: str) -> Iterator[Entry]:
 
 
 def _session_lines(path: str, lines: list[str], day: str, target: str) -> Iterator[Entry]:
+    """Each item of the lists, with the indented lines below it."""
+    items: list[tuple[re.Match[str], list[str]]] = []
     for line in lines:
-        match = _SESSION_LINE.fullmatch(line)
-        if match and match["kind"] not in _EXCHANGE:
-            said = line[match.start("kind") :]
-            yield Entry(path, _hash(target, "line", _squeezed(said)), match["day"] or day, match["time"] or "", said)
+        if match := _LINE.fullmatch(line):
+            items.append((match, [match["said"]]))
+        elif items and line.startswith("  ") and line.strip():
+            items[-1][1].append(line)
+    for match, said in items:
+        text = "\n".join(said)
+        if not text.startswith(_EXCHANGE):
+            yield Entry(path, _hash(target, "line", _squeezed(text)), match["day"] or day, match["time"] or "", text)
 
 
 def _time(section: Section, timezone: str) -> str:
