@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 _UNFIT = re.compile(r"[^\w.-]+")
-_LONGEST = 64
+_LONGEST = 64  # bytes: it becomes part of a file's name
 _OWN = ("membox", "own-sessions")  # where membox's own `claude -p` runs (appliance/errand.py)
 _WORKTREES = (".claude", "worktrees")
 
@@ -17,7 +17,7 @@ def project_of(directory: str) -> str:
             parts = parts[:at]
             break
     name = _UNFIT.sub("-", parts[-1] if parts else "").strip("-.")
-    return name[:_LONGEST] or "home"
+    return name.encode()[:_LONGEST].decode(errors="ignore").rstrip("-.") or "home"
 
 
 def is_own(directory: str) -> bool:

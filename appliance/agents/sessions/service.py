@@ -116,6 +116,7 @@ class AgentSessions:
         laps = self._metrics.laps("session")
         with self._lock:
             session = self._session(agent, event.session_id, project_of(directory), beside.machine)
+            event = self._cleaned(event)
             session.failures += beside.failures
             turn = Turn(session, self._now())
             answer = self._take(turn, event, beside)
@@ -140,7 +141,7 @@ class AgentSessions:
             self._store(turn, lambda buffer: turn.wait(buffer, event.message))
         else:
             if name == TOOL_FAILED:
-                turn.tool_failed(event.model_copy(update={"error": self._clean(event.error or "")}))
+                turn.tool_failed(event)
             self._store(turn)
         return HookAnswer()
 
@@ -159,14 +160,12 @@ class AgentSessions:
             return  # the same hook stands in two settings files
         state["prompt_id"] = event.prompt_id
         turn.watch_todos(self._text(TODO))
-        event = event.model_copy(update={"prompt": self._clean(event.prompt)})
         found = detect(event.prompt)
         turn.learn(found)
         turn.session.ended_at = None
         self._store(turn, lambda buffer: turn.prompt(buffer, event, found))
 
     def _stop(self, turn: Turn, event: Event, beside: Beside) -> None:
-        answer = self._clean(event.last_assistant_message or "")
         state = turn.session.state
         share = (beside.context_tokens or 0) / self._settings.context_tokens
         is_full = share >= self._settings.rotate_at
@@ -174,7 +173,7 @@ class AgentSessions:
         state["is_rotated"] = is_full
 
         def change(buffer: Buffer) -> None:
-            turn.stop(buffer, answer)
+            turn.stop(buffer, event.last_assistant_message or "")
             if due:
                 turn.rotate(buffer)
 
@@ -267,6 +266,13 @@ class AgentSessions:
         return self.record.failures(to_ms(self._clock() - within))
 
     # What the above share
+
+    def _cleaned(self, event: Event) -> Event:
+        """An event without secrets in what may be written down of it."""
+        names = ("prompt", "message", "last_assistant_message", "error")
+        texts: dict[str, object] = {name: self._clean(text) for name in names if (text := getattr(event, name))}
+        given = {name: self._clean(text) for name, text in (event.tool_input or {}).items() if isinstance(text, str)}
+        return event.model_copy(update=texts | {"tool_input": given})
 
     def _session(self, agent: str, session_id: str, project: str, machine: str) -> Session:
         now = to_ms(self._clock())

@@ -19,15 +19,15 @@ WAITS = "waits for the person: "
 _MOST_FAILURES = 5  # lesson candidates of failed tool calls, a session
 _MOST_OPEN = 200  # todos whose end is watched for
 _FEW_WORDS = 3
-_COMMAND = re.compile(r"\s*[/!#]\S*")
+_COMMAND = re.compile(r"/[\w:-]+")  # of Claude Code's own
 
 
 @dataclass
 class Turn:
     """One event of `session` at the local time `moment`.
 
-    `lessons`, `archived`, `journal` and `done` come of it: candidates, a part's text to keep, an entry's body, todos to
-    tick; `finished` are todos that were ticked meanwhile.
+    `lessons`, `archived` and `journal` come of it: candidates, a part's text to keep, an entry's body; `written` are
+    the lines that were added, `finished` the todos that were ticked since the session began.
     """
 
     session: Session
@@ -43,7 +43,7 @@ class Turn:
         return Line(f"{self.moment:%Y-%m-%d}", f"{self.moment:%H:%M:%S}", kind, one_line(text))
 
     def part(self, buffer: Buffer) -> Part:
-        """The session's part; a new one takes over what is still open in the project when there is nothing else."""
+        """The session's part, made where there is none; one that had ended goes on."""
         part = buffer.find(self.session.key)
         if part is None:
             part = Part.new(self.session.key, self.session.project, self.session.who, f"{self.moment:%Y-%m-%d %H:%M}")
@@ -118,8 +118,8 @@ class Turn:
         if event.is_interrupt or not reason or count >= _MOST_FAILURES:
             return
         self.session.state["tool_failures"] = count + 1
-        given = next((str(value) for value in (event.tool_input or {}).values() if isinstance(value, str)), "")
-        what = f"{event.tool_name} {ending.summary(given, 120)}".strip()
+        given = next(iter((event.tool_input or {}).values()), "")
+        what = f"{event.tool_name} {ending.summary(str(given), 120)}".strip()
         self.lessons.append(self.line("failed", f"{self.session.project}: {what}: {reason}"))
 
     def found_in(self, entry: Entry) -> list[Found]:

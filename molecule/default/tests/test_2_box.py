@@ -113,6 +113,16 @@ def test_the_daemon_has_the_agent_look_after_its_files(box: Any, until: Callable
     assert "membox-errand@" not in box.run("systemctl --failed --no-legend")
 
 
+def test_the_agents_claude_code_tells_the_box_what_must_be_kept(box: Any) -> None:
+    settings = json.loads(box.run("cat /home/agent/.claude/settings.json", user="agent"))
+    [group] = settings["hooks"]["UserPromptSubmit"]
+    word = f"plover{secrets.token_hex(4)}"
+    event = {"hook_event_name": "UserPromptSubmit", "session_id": word, "prompt": f"We decided to keep the {word}."}
+    box.run(group["hooks"][0]["command"], stdin=json.dumps(event), user="agent")
+    assert f"decision: We decided to keep the {word}." in box.run("cat /var/lib/membox/notebook/working-buffer.md")
+    assert "│ Task:" in box.run("membox session recover --project agent")
+
+
 def test_agents_have_the_boxs_tools_here_and_from_elsewhere(box: Any) -> None:
     """Claude Code by a server of its own, others over HTTP by one that their call starts, of the daemon's release."""
     assert "Connected" in box.run("claude mcp get membox", user="agent")

@@ -25,7 +25,11 @@ def test_what_must_be_kept_is_in_the_file_before_the_agent_answers(agent: Agent,
 def test_a_secret_in_a_message_is_not_written_down(agent: Agent, read: Read) -> None:
     agent.says("The API key is sk-ant-0123456789abcdefghij, use it for the tests.")
     agent.answers("I used sk-ant-0123456789abcdefghij.")
-    agent("PostToolUseFailure", tool_name="Bash", tool_input={"command": "x"}, error="bad sk-ant-0123456789abcdefghij")
+    agent("Notification", message="May I run curl -H 'x-api-key: sk-ant-0123456789abcdefghij'?")
+    command = "curl -u me:sk-ant-0123456789abcdefghij https://example.com"
+    agent(
+        "PostToolUseFailure", tool_name="Bash", tool_input={"command": command}, error="bad sk-ant-0123456789abcdefghij"
+    )
     agent("SessionEnd")
     assert "sk-ant" not in read(BUFFER) + read(LESSONS) + read(DAY)
 
@@ -186,6 +190,13 @@ def test_memboxs_own_sessions_are_not_taken_in(another: Callable[..., Agent], re
 def test_an_agent_within_the_session_says_nothing_for_the_person(agent: Agent, read: Read) -> None:
     agent("UserPromptSubmit", prompt="We decided to keep both formats.", agent_id="sub-1")
     assert "decision:" not in read(BUFFER)
+
+
+def test_a_message_that_begins_with_a_heading_is_no_command(agent: Agent, read: Read) -> None:
+    agent.says("/compact keep the plan")
+    assert "## shop" not in read(BUFFER)
+    agent.says("# Plan\n\nWe decided to keep both formats.")
+    assert "decision: We decided to keep both formats." in read(BUFFER)
 
 
 def test_an_unknown_event_is_a_sign_of_life(agent: Agent) -> None:

@@ -19,6 +19,7 @@ from appliance.agents.sessions.projects import is_own, project_of
         ("/", "home"),
         ("..", "home"),
         ("/x/" + "a" * 300, "a" * 64),
+        ("/x/" + "店" * 300, "店" * 21),
     ],
 )
 def test_it_is_the_last_part_of_the_path(directory: str, project: str) -> None:
