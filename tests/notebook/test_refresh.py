@@ -92,14 +92,23 @@ def test_lines_of_the_buffer_are_taken_in_once_also_after_they_moved_into_the_jo
     refresh: Refresh, notebook: Notebook, scribe: Scribe
 ) -> None:
     buffer = notebook.read("working-buffer.md")
-    lines = "- 2026-11-20 09:01:02 decision: use Stripe\n- 2026-11-20 09:02:00 asked: why\n"
+    lines = "- 2026-11-20 09:01:02 prohibition: push to main\n- 2026-11-20 09:02:00 asked: why\n"
     part = f"## shop · claude\n\nTask: pay\n\n{lines}\n## Mine\n\n- ask Bert\n  about the door\n"
     notebook.save("working-buffer.md", f"{buffer.text}\n{part}", buffer.version, "claude")
     refresh.run()
-    entry = "# 2026-11-20\n\n---\n\n### 11:00:00 (session)\n\n- decision: use Stripe\n- done: the form\n"
+    never = "Never:\n\n- push to main\n- use sudo\n" + f"  {'very ' * 1000}\n- skip tests\n"
+    said = f"shop · claude\n\nTask: pay\nNext: test\n\n{never}\nDone:\n\n- the form\n"
+    entry = f"# 2026-11-20\n\n---\n\n### 11:00:00 (session)\n\n{said}"
     notebook.save("sessions/2026-11-20.md", entry, 0, "claude")
     refresh.run()
-    assert scribe.shown == ["decision: use Stripe", "ask Bert\n  about the door", "done: the form"]
+    assert [" ".join(entry.split()).replace("very ", "") for entry in scribe.shown] == [
+        "shop · claude prohibition: push to main",
+        "Mine ask Bert about the door",
+        "shop · claude Task: pay Next: test",
+        "shop · claude Never: use sudo very",
+        "shop · claude Never: skip tests",
+        "shop · claude Done: the form",
+    ]
 
 
 def test_what_came_from_recall_is_not_taken_in(refresh: Refresh, notebook: Notebook, scribe: Scribe) -> None:

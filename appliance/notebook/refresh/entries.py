@@ -9,16 +9,20 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.clock import from_ms, local
+from appliance.notebook import journal
 from appliance.notebook.documents import BUFFER, day_of, project_of
 from appliance.notebook.plaintext import lines_of
 from appliance.notebook.sections import Section, cut
 from appliance.quoting import without_recalled
 
 _LINE = re.compile(r"[-*] (?:(?P<day>\d{4}-\d{2}-\d{2}) )?(?:(?P<time>\d{2}:\d{2}(?::\d{2})?) )?(?P<said>\S.*)")
-_SESSION_ENTRY = re.compile(r"### \d{2}:\d{2}:\d{2} \(session\)")
+_SESSION = "(session)"
+_SESSION_ENTRY = re.compile(r"### \d{2}:\d{2}:\d{2} \(session\)\n")
+_HEAD = re.compile(r"(?:Task|Next|Blocked): ")
+_KIND = re.compile(r"\w+: ")
 _EXCHANGE = ("asked: ", "did: ")  # how lines begin that only log who said what
 
 
@@ -66,11 +70,13 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 
 def _of_day(path: str, text: str, timezone: str, target: str) -> Iterator[Entry]:
     day, times = day_of(path) or "", Counter[str]()
+    sessions = {each.first_line: each.text for each in journal.parse(text) if each.heading == _SESSION}
     for section in cut(path, text, timezone):
-        lines = lines_of(section.text)
-        if _SESSION_ENTRY.fullmatch(lines[0]):
-            yield from _session_lines(path, lines[1:], day, target)
-            continue
+        if said := sessions.get(section.first_line):
+            title, *lines = lines_of(said)
+            yield from _listed(path, title, lines, day, target)
+        if _SESSION_ENTRY.match(section.text):
+            continue  # or a further piece of one
         moment = str(section.occurred_at)
         name = _squeezed(section.text)
         times[f"{moment} {name}"] += 1
@@ -86,21 +92,45 @@ def _of_day(path: str, text: str, timezone: str, target: str) -> Iterator[Entry]
 
 
 def _of_buffer(text: str, target: str) -> Iterator[Entry]:
-    return _session_lines(BUFFER, lines_of(text), "", target)
+    """The lists of each part; what else stands there changes from minute to minute."""
+    for part in re.split(r"^## ", text, flags=re.MULTILINE):
+        title, *lines = lines_of(part) or [""]
+        yield from _listed(BUFFER, title, [line for line in lines if not _HEAD.match(line)], "", target)
 
 
-def _session_lines(path: str, lines: list[str], day: str, target: str) -> Iterator[Entry]:
-    """Each item of the lists, with the indented lines below it."""
-    items: list[tuple[re.Match[str], list[str]]] = []
-    for line in lines:
-        if match := _LINE.fullmatch(line):
-            items.append((match, [match["said"]]))
-        elif items and line.startswith("  ") and line.strip():
-            items[-1][1].append(line)
-    for match, said in items:
+def _listed(path: str, title: str, lines: list[str], day: str, target: str) -> Iterator[Entry]:
+    """What a session says of itself, then each item of its lists, with the indented lines below it.
+
+    An item is known by its session and its own words, wherever it stands: in the buffer behind its kind, later in the
+    journal below a line that says the kind.
+    """
+    heads = [line for line in lines if _HEAD.match(line)]
+    if heads:
+        yield _of_session(path, title, "\n".join(heads), day, "", target)
+    for match, label, said in _items(lines):
         text = "\n".join(said)
         if not text.startswith(_EXCHANGE):
-            yield Entry(path, _hash(target, "line", _squeezed(text)), match["day"] or day, match["time"] or "", text)
+            told = text if _KIND.match(text) or not label else f"{label} {text}"
+            entry = _of_session(path, title, told, match["day"] or day, match["time"] or "", target)
+            yield replace(entry, hash=_hash(target, "line", title, _squeezed(_KIND.sub("", text, count=1))))
+
+
+def _items(lines: list[str]) -> Iterator[tuple[re.Match[str], str, list[str]]]:
+    """Each item of the lists: its first line, the label above the list, all its lines."""
+    items: list[tuple[re.Match[str], str, list[str]]] = []
+    label = ""
+    for line in lines:
+        if match := _LINE.fullmatch(line):
+            items.append((match, label, [match["said"]]))
+        elif items and line.startswith("  ") and line.strip():
+            items[-1][2].append(line)
+        elif line.strip():
+            label = line if line.endswith(":") else ""
+    yield from items
+
+
+def _of_session(path: str, title: str, text: str, day: str, time: str, target: str) -> Entry:
+    return Entry(path, _hash(target, "line", title, _squeezed(text)), day, time, f"{title}\n{text}".strip())
 
 
 def _time(section: Section, timezone: str) -> str:
