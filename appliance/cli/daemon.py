@@ -1,8 +1,9 @@
-"""`membox daemon start | stop | status | schedule | run | logs`: the box's service."""
+"""`membox daemon start | stop | status | schedule | run | install | uninstall | web | logs`: the box's service."""
 
 import sys
 import time
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from appliance.cli.output import emit, examples, fields, json_option, shown, tab
 from appliance.client.box_client import BoxClient
 from appliance.clock import iso
 from appliance.daemon import lifecycle
-from appliance.home import log_path
+from appliance.durable import write_atomically
+from appliance.errors import UnavailableError
+from appliance.home import log_path, user_config
 from appliance.lease import Holder
 
 _FOLLOW_SECONDS = 0.3
@@ -162,6 +165,54 @@ def _print_jobs(jobs: list[dict[str, Any]]) -> None:
         for job in jobs
     ]
     table(("JOB", "SCHEDULE", "LAST RUN", "OUTCOME", "NEXT RUN", "SAID"), rows, "No job is set up.")
+
+
+@daemon.command(epilog=examples("membox daemon install", "membox --home ~/box daemon install"))
+@pass_caller
+def install(caller: Caller) -> None:
+    """Run the daemon as your own service, from the machine's start on.
+
+    A user service of systemd, also while you are not logged in; on macOS a launchd agent, from your login on. Run it
+    again after an update. `sudo` is not needed and not wanted; a whole machine becomes a box by `membox provision`.
+    """
+    from appliance.daemon import user_service
+
+    write_settings(caller.home)
+    click.echo(user_service.install(caller.home))
+
+
+@daemon.command(epilog=examples("membox daemon uninstall"))
+@pass_caller
+def uninstall(_caller: Caller) -> None:
+    """Remove the service that `install` made.
+
+    It is stopped first. What the box knows stays where it is.
+    """
+    from appliance.daemon import user_service
+
+    click.echo(user_service.uninstall())
+
+
+@daemon.command(epilog=examples("membox daemon web"))
+@pass_caller
+def web(caller: Caller) -> None:
+    """Open the box's page in a browser, signed in.
+
+    The link goes to the browser in a file that only you can read: a process's arguments are anybody's to see.
+    """
+    with caller.box() as box:
+        link = str(box.post("/v1/login-link")["url"])
+        if not box.is_served:
+            raise UnavailableError("no_daemon", "No daemon runs to serve the page; `membox daemon start --detach`.")
+    page = user_config() / "sign-in.html"
+    page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(page, _redirect(link).encode(), 0o600)
+    if click.launch(page.as_uri()) != 0:
+        click.echo(f"No browser could be opened here. Open this link; it is good once: {link}", err=True)
+
+
+def _redirect(link: str) -> str:
+    return f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(link)}"><title>membox</title>'
 
 
 @daemon.command(epilog=examples("membox daemon logs -n 50", "membox daemon logs -f"))

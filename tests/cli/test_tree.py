@@ -38,7 +38,10 @@ def test_the_tree_is_that_of_the_design() -> None:
         *("init", "status", "doctor", "note", "remember", "recall", "inspect", "forget", "health"),
         *("login", "logout", "login-link", "mcp"),
         *(f"secrets {name}" for name in ("set", "get", "list", "rm", "export", "import")),
-        *(f"daemon {name}" for name in ("start", "stop", "status", "schedule", "run", "logs")),
+        *(
+            f"daemon {name}"
+            for name in ("start", "stop", "status", "schedule", "run", "install", "uninstall", "web", "logs")
+        ),
         *(
             f"memory {name}"
             for name in ("show", "list", "edit", "diff", "history", "restore", "undo", "lines", "find", "forget")
@@ -84,6 +87,7 @@ def test_a_hidden_alias_is_not_listed() -> None:
 
 def test_commands_that_print_data_offer_json() -> None:
     silent = {
+        *(("daemon", name) for name in ("install", "uninstall", "web")),
         ("worker",),
         ("session", "hook"),
         ("release", "switch"),
