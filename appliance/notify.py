@@ -189,7 +189,7 @@ def check_address(address: str) -> None:
 def _missing(settings: Config) -> str:
     keys = ("digest_email_to", "digest_email_from", "digest_smtp_host")
     missing = [f"daemon.{key}" for key in keys if not getattr(settings.daemon, key)]
-    return f"Set {' and '.join(missing)}." if missing else ""
+    return f"Set {', '.join(missing)}." if missing else ""
 
 
 def _told_by_child(address: str, title: str, text: str, secrets: Iterable[str]) -> str:

@@ -92,7 +92,7 @@ def _standing(provider: dict[str, Any]) -> str:
 
 
 def _tested(answer: dict[str, Any]) -> str:
-    took = f"{_tokens(answer)} tokens, {answer['cost_micros'] / 1e6:.4f} USD"
+    took = f"{_tokens(answer)} tokens, {_usd(answer)} USD"
     return f"{bold(answer['provider'])} ({shown(answer['model'])}, {took}): {shown(answer['text'])}"
 
 
@@ -101,4 +101,4 @@ def _tokens(spent: dict[str, Any]) -> str:
 
 
 def _usd(spent: dict[str, Any]) -> str:
-    return f"{spent['cost_micros'] / 1e6:.2f}"
+    return f"{spent['cost_micros'] / 1e6:.4f}"
