@@ -128,9 +128,12 @@ def _comments(outline: Outline) -> Counter[str]:
 
 
 def _sections_to_keep(old: Outline) -> Iterable[Section]:
-    """What a refresh puts back whole: sections it does not know, and those in which nothing stands yet."""
+    """What a refresh puts back whole: sections it does not know, and those in which nothing stands yet.
+
+    Those of constraints are put back with them (`constraints`), and told of.
+    """
     for section in old.sections:
-        if section.heading.level != _TOP_LEVELS:
+        if section.heading.level != _TOP_LEVELS or _is_constraints(old, section):
             continue
         if section.path[-1] not in SECTION_TITLES or not old.says(section.body, section.end):
             yield section
