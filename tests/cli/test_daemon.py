@@ -48,11 +48,11 @@ def test_a_daemon_starts_is_seen_refuses_a_second_and_stops(box: Any) -> None:
 
 def test_a_job_is_run_by_hand_by_the_daemon_and_without_one(box: Any) -> None:
     assert box("daemon", "run", "cleanup").stdout.strip() == "Nothing expires."
-    assert "the jobs are mirror" in box("daemon", "run", "tidy", code=1).stderr
+    assert "the jobs are refresh, mirror" in box("daemon", "run", "tidy", code=1).stderr
     assert "No mirror is set" in box("daemon", "run", "mirror", code=2).stderr
     box("daemon", "start", "--detach", "--port", "0")
     assert box.json("daemon", "run", "cleanup")["outcome"] == "ok"
-    assert "the jobs are mirror" in box("daemon", "run", "tidy", code=1).stderr
+    assert "the jobs are refresh, mirror" in box("daemon", "run", "tidy", code=1).stderr
     failed = box.process("daemon", "run", "mirror", code=1)
     assert "mirror" in failed.stderr
     box("daemon", "run", "cleanup", "--no-wait")
