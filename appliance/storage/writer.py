@@ -19,7 +19,6 @@ from appliance.errors import StorageFullError, UnavailableError
 type Admit = Callable[[], None]
 
 GROUP_LIMIT = 64  # requests that share one commit
-_GROUPS = 8  # that one thread writes at most: to wake the next one takes as long as a small group
 
 
 class _Request:
@@ -98,17 +97,7 @@ class Writer:
         return request.result
 
     def _lead(self) -> None:
-        """Write what waits, first of all this thread's own, and what came meanwhile; then it is the next one's turn."""
-        try:
-            for _ in range(_GROUPS):
-                self._write_group()
-                if not self._line:
-                    break
-        finally:
-            with self._lining_up:
-                self._follow()
-
-    def _write_group(self) -> None:
+        """Write what waits, first of all this thread's own; then let the next in line do the same."""
         with self._lining_up:
             group = [self._line.popleft() for _ in range(min(len(self._line), GROUP_LIMIT))]
         try:
@@ -120,7 +109,9 @@ class Writer:
                 )
             raise
         finally:
-            for request in group:
+            with self._lining_up:
+                self._follow()
+            for request in group[1:]:
                 request.wake()
 
     def _follow(self) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from appliance.errors import MemboxError, StorageError, StorageFullError, UnavailableError
-from appliance.storage import Database, writer
+from appliance.storage import Database
 from appliance.storage.schema import box_state
 from appliance.storage.writer import GROUP_LIMIT, _Request
 
@@ -236,7 +236,6 @@ def test_one_that_is_interrupted_is_not_written_and_holds_nobody_up(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(_Request, "sleep", interrupted)
-    monkeypatch.setattr(writer, "_GROUPS", 1)
     with waiting_together(database) as add:
         if woken:
             add(gone)
@@ -249,11 +248,7 @@ def test_one_that_is_interrupted_is_not_written_and_holds_nobody_up(
 
 
 @of_the_one_writer
-def test_what_shared_a_commit_with_one_that_was_interrupted_is_not_taken_for_done(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "_GROUPS", 1)
-
+def test_what_shared_a_commit_with_one_that_was_interrupted_is_not_taken_for_done(database: Database) -> None:
     def interrupt(_conn: Connection) -> None:
         raise KeyboardInterrupt
 
