@@ -24,7 +24,7 @@ def rules(render: Render) -> Callable[..., str]:
     def written(*connections: str, before: str = "", **given: Any) -> str:
         lines = [*connections, *before.splitlines()]
         probe = {"stdout_lines": lines, "stdout": "\n".join(lines)}
-        variables = {f"membox_firewall_{name}": value for name, value in given.items()}
+        variables = {name if name == "membox_config" else f"membox_firewall_{name}": given[name] for name in given}
         return render("membox_firewall", "firewall.nft.j2", membox_firewall_probe=probe, **variables)
 
     return written
@@ -55,6 +55,26 @@ def test_what_was_let_in_stays_so_until_it_is_closed(rules: Callable[..., str]) 
 
 def test_ssh_is_opened_where_it_is_asked_for(rules: Callable[..., str]) -> None:
     assert "tcp dport { 2022 } accept" in rules(ssh="open", ssh_port=2022)
+
+
+@pytest.mark.parametrize(
+    ("settings", "opened"),
+    [
+        ({"daemon.web_ui_host": "0.0.0.0"}, "{ 8080 } accept"),
+        (
+            {"daemon.web_ui_host": "::", "daemon.web_ui_port": 9000, "daemon.capture_port": 8088},
+            "{ 8088, 9000 } accept",
+        ),
+    ],
+)
+def test_a_box_that_is_set_to_listen_beyond_itself_lets_its_ports_in(
+    rules: Callable[..., str], settings: dict[str, Any], opened: str
+) -> None:
+    assert opened in rules(membox_config=settings)
+
+
+def test_settings_that_keep_it_on_the_machine_open_nothing(rules: Callable[..., str]) -> None:
+    assert "tcp dport" not in rules(membox_config={"daemon.capture_port": 8088, "daemon.web_ui_host": "127.0.0.1"})
 
 
 def test_a_table_of_our_own_is_all_that_is_touched(rules: Callable[..., str]) -> None:
