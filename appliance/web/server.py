@@ -11,6 +11,7 @@ import os
 import resource
 import socket
 import struct
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +153,7 @@ class Server:
         self._wrong_keys = WrongKeys()
         self._doors: list[Door] = []
         self._stopping = False
+        self._ending = threading.Lock()
         _allow_descriptors()
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a full queue is no news
 
@@ -202,13 +204,18 @@ class Server:
         """Serve until `stop`; then finish the requests at work and close everything."""
         while not self._stopping:
             wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
+        self._ending.acquire()  # for good: from now on `stop` has nothing to wake, and its trigger is closed
         self._close()
 
     def stop(self) -> None:
         """Make `serve` return soon; safe from any thread or signal handler."""
         self._stopping = True
-        for server in self._servers[:1]:
-            server.pull_trigger()
+        if self._ending.acquire(blocking=False):
+            try:
+                for server in self._servers[:1]:
+                    server.pull_trigger()
+            finally:
+                self._ending.release()
 
     def _at(self, path: Path, mode: int) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

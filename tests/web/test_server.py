@@ -244,3 +244,18 @@ def test_a_capture_listener_only_captures(box: Box, key_of: Callable[..., str]) 
     finally:
         server.stop()
         serving.join(timeout=15)
+
+
+def test_it_can_be_told_to_stop_while_it_stops_and_after(box: Box) -> None:
+    for _ in range(20):
+        server = Server(box)
+        server.listen("127.0.0.1", 0)
+        serving = threading.Thread(target=server.serve)
+        serving.start()
+        tellers = [threading.Thread(target=server.stop) for _ in range(3)]
+        for teller in tellers:
+            teller.start()
+        for thread in (*tellers, serving):
+            thread.join(30)
+        assert not serving.is_alive()
+        server.stop()
