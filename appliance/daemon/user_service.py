@@ -17,6 +17,7 @@ from appliance.errors import MemboxError, NotConfiguredError, UnavailableError
 
 UNIT = "membox.service"
 AGENT = "net.membox.daemon"
+LINGERING = Path("/var/lib/systemd/linger")
 _SECONDS = 120.0
 
 _UNIT = """\
@@ -150,7 +151,8 @@ def _linger() -> str:
     """Have the user's services run without a login, from the machine's start on; a sentence on whether they do."""
     name = getpass.getuser()
     try:
-        _run("loginctl", "enable-linger", name)
+        if not (LINGERING / name).exists():
+            _run("loginctl", "enable-linger", name)
     except MemboxError:
         return f"It starts when you log in: `sudo loginctl enable-linger {name}` has it start with the machine."
     return "It starts with the machine."
@@ -162,9 +164,14 @@ def _systemctl(*words: str) -> None:
 
 def _run(*command: str, may_fail: bool = False) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(command, env=_with_bus(), capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as fault:
         raise UnavailableError("service_manager", f"`{' '.join(command)}` did not end: {fault}.") from fault
     if done.returncode and not may_fail:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
         raise UnavailableError("service_manager", f"`{' '.join(command)}` refused: {said[:400]}")
+
+
+def _with_bus() -> dict[str, str]:
+    """The environment, with where the user's manager listens: `su` and `sudo -u` leave that out."""
+    return {"XDG_RUNTIME_DIR": f"/run/user/{os.getuid()}", **os.environ}

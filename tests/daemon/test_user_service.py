@@ -1,5 +1,6 @@
 """The daemon as a user's own service: what is written, what the service manager is asked, what is refused."""
 
+import getpass
 import os
 import plistlib
 import sys
@@ -29,6 +30,7 @@ def programs(tmp_path: Path, asked: Path, monkeypatch: pytest.MonkeyPatch) -> Pr
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(user_service, "LINGERING", tmp_path / "linger")
 
     def put(*names: str, fails: str = "") -> None:
         for name in names:
@@ -67,6 +69,15 @@ def test_without_lingering_it_says_what_to_do(programs: Programs, tmp_path: Path
     programs("systemctl")
     programs("loginctl", fails="Access denied")
     assert "sudo loginctl enable-linger" in user_service.install(tmp_path / "box")
+
+
+def test_who_lingers_already_needs_no_leave_for_it(programs: Programs, asked: Path, tmp_path: Path) -> None:
+    programs("systemctl")
+    programs("loginctl", fails="Access denied")
+    (tmp_path / "linger").mkdir()
+    (tmp_path / "linger" / getpass.getuser()).touch()
+    assert "starts with the machine" in user_service.install(tmp_path / "box")
+    assert "loginctl" not in asked.read_text()
 
 
 def test_removing_it_keeps_the_home_and_twice_is_once(

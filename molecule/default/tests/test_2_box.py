@@ -123,20 +123,6 @@ def test_the_agents_claude_code_tells_the_box_what_must_be_kept(box: Any) -> Non
     assert f"We decided to keep the {word}." in box.run(f"membox session recover --project {word}")
 
 
-def test_another_user_of_the_machine_has_a_box_of_their_own_as_a_service(box: Any) -> None:
-    box.run("useradd --create-home guest && loginctl enable-linger guest")
-    try:
-        here = "export HOME=/home/guest XDG_RUNTIME_DIR=/run/user/$(id -u) && cd && membox --home ~/box"
-        assert "It starts with the machine." in box.run(f"{here} daemon install", user="guest")
-        box.run(f"{here} note 'The guest was here'", user="guest")
-        assert "guest was here" in box.run(f"{here} recall guest", user="guest")
-        assert "127.0.0.1:8080" in box.run(f"{here} daemon status", user="guest")
-        assert "stays where it is" in box.run(f"{here} daemon uninstall", user="guest")
-        assert box.tries(f"{here} daemon status", user="guest").returncode == 1
-    finally:
-        box.run("loginctl terminate-user guest; loginctl disable-linger guest; userdel --force --remove guest")
-
-
 def test_agents_have_the_boxs_tools_here_and_from_elsewhere(box: Any) -> None:
     """Claude Code by a server of its own, others over HTTP by one that their call starts, of the daemon's release."""
     assert "Connected" in box.run("claude mcp get membox", user="agent")
