@@ -5,7 +5,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ from appliance.config_file import set_value
 from appliance.errors import NotConfiguredError
 from appliance.notify import Notifier, check_address, check_name
 from appliance.secrets import Secrets
+from tests.conftest import self_signed
 
 PASSWORD = "s3cr3t of the mail"
 Notify = tuple[Notifier, Secrets, Callable[[str, str], None]]
@@ -42,21 +43,7 @@ def made(tmp_path: Path) -> Notify:
 @pytest.fixture(scope="module")
 def localhost(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and a certificate for localhost, which nobody has signed."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    path = tmp_path_factory.mktemp("certificate") / "both.pem"
-    path.write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()) + signed.public_bytes(pem))
-    return path
+    return self_signed("localhost", tmp_path_factory.mktemp("certificate"))
 
 
 class Inbox:
